@@ -112,9 +112,17 @@ func TestTheClusterEndsWithAKilledProcess(t *testing.T) {
 
 func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	URL(t) // skips without PostgreSQL
-	temp := t.TempDir()
+	// t.TempDir is closed to the user that runs the server for root.
+	temp, err := os.MkdirTemp("", "pgtest-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("TMPDIR", temp)
-	_, err := Start(Options{Settings: []string{"no_such_setting = 1"}})
+	_, err = Start(Options{Settings: []string{"no_such_setting = 1"}})
 	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
 		t.Errorf("got %v, want an error that names the setting", err)
 	}
