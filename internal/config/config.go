@@ -1,0 +1,135 @@
+// Package config owns the settings of a Cordon: one struct, from which the
+// flags, the environment variables, the keys of the configuration file and
+// the reference in docs/config.md derive.
+//
+// A flag beats the environment, which beats the configuration file, which
+// beats the default. The package opens nothing but the configuration file,
+// the files named by "…-file" settings, and the file of the root access key.
+package config
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+)
+
+// Config is every setting of "cordon serve". A field "DataDir" is the flag
+// --data-dir, the variable CORDON_DATA_DIR and the key "data-dir" of the
+// configuration file. Values obtained from [Parse] or [Config.Finish] are
+// valid; inside Cordon nothing checks them again.
+type Config struct {
+	// DataDir holds the database on SQLite, and the keys that Cordon makes.
+	DataDir string `placeholder:"DIR" default:"./cordon-data" help:"Directory of what Cordon stores itself."`
+	// Listen is host:port; port 0 takes any free one.
+	Listen string `placeholder:"ADDR" default:"127.0.0.1:8080" help:"Address of the API and the console."`
+	// OpsListen is host:port; port 0 takes any free one.
+	OpsListen string `placeholder:"ADDR" default:"127.0.0.1:8081" help:"Address of health, metrics and profiles."`
+	// AccountID is the first account: twelve digits. Its root key is the operator's.
+	AccountID string `placeholder:"ID" default:"000000000000" help:"First account, twelve digits."`
+	// Region is used where nothing else names one.
+	Region string `placeholder:"NAME" default:"us-east-1" help:"Default region."`
+	// DatabaseURL is a PostgreSQL URL, or empty for SQLite in DataDir.
+	DatabaseURL Secret `placeholder:"URL" secret:"url" help:"postgres://… to use PostgreSQL; empty: SQLite."`
+	// DatabaseURLFile was read into DatabaseURL.
+	DatabaseURLFile string `placeholder:"FILE" help:"Private file that holds the database URL."`
+	// ConfigFile was merged into the other fields.
+	ConfigFile string `name:"config" placeholder:"FILE" help:"Private YAML file of settings, by the names of the flags."`
+	// TLSCert and TLSKey are PEM files, both set or none.
+	TLSCert string `placeholder:"FILE" help:"Certificate chain, PEM. With it the API speaks HTTPS."`
+	TLSKey  string `placeholder:"FILE" help:"Private key of the certificate, PEM."`
+	// InsecureHTTP permits listeners that others can reach without TLS.
+	InsecureHTTP bool `help:"Allow listening beyond loopback without TLS."`
+	// SecretsKeyFile is the master key (see package seal); empty: one in DataDir.
+	SecretsKeyFile string `placeholder:"FILE" help:"Private file of the master key. PostgreSQL needs it."`
+	// WeakKeyBlocklist are files of Debian weak keys (CVE-2008-0166).
+	WeakKeyBlocklist []string `placeholder:"FILE" help:"List of Debian weak keys (CVE-2008-0166); repeatable."`
+	// RootAccessKeyID and RootSecretAccessKey are both set or none. Without
+	// them a key is made at the first start.
+	RootAccessKeyID     string `placeholder:"ID" help:"Access key id of the first account's root key."`
+	RootSecretAccessKey Secret `placeholder:"KEY" secret:"whole" help:"Its secret; never a flag."`
+	// RootSecretAccessKeyFile was read into RootSecretAccessKey.
+	RootSecretAccessKeyFile string `placeholder:"FILE" help:"Private file that holds the secret."`
+	// LogLevel is the lowest level that is logged.
+	LogLevel slog.Level `placeholder:"LEVEL" default:"info" help:"debug, info, warn or error."`
+	// LogFormat is text or json.
+	LogFormat string `placeholder:"FORMAT" default:"text" enum:"text,json" help:"text or json."`
+}
+
+// PostgreSQL reports whether the store is PostgreSQL, not SQLite.
+func (c *Config) PostgreSQL() bool { return !c.DatabaseURL.Empty() }
+
+// SQLiteFile returns the path of the database on SQLite.
+func (c *Config) SQLiteFile() string { return filepath.Join(c.DataDir, "cordon.db") }
+
+// RootKeyFile returns where a root access key that Cordon made is written, in
+// the form of [WriteAccessKey].
+func (c *Config) RootKeyFile() string { return RootKeyFile(c.DataDir) }
+
+// RootKeyFile returns where a Cordon with this data directory writes a root
+// access key that it made.
+func RootKeyFile(dataDir string) string { return filepath.Join(dataDir, "root-access-key") }
+
+// MasterKeyFile returns the path of the master key, and whether a missing one
+// is to be made: only on SQLite, and only at the place Cordon chose itself.
+// Nodes that share a database must be given the key that they share.
+func (c *Config) MasterKeyFile() (path string, create bool) {
+	if c.SecretsKeyFile != "" {
+		return c.SecretsKeyFile, false
+	}
+	return filepath.Join(c.DataDir, "master-key"), !c.PostgreSQL()
+}
+
+// TLS returns the server side of TLS with the certificate of TLSCert, or nil
+// where none is set.
+func (c *Config) TLS() (*tls.Config, error) {
+	if c.TLSCert == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("tls-cert and tls-key: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// OpsTLS is [Config.TLS] for the ops listener, which speaks plain HTTP on
+// loopback even where a certificate is set, so that a local probe needs none.
+func (c *Config) OpsTLS() (*tls.Config, error) {
+	if Loopback(c.OpsListen) {
+		return nil, nil
+	}
+	return c.TLS()
+}
+
+// Loopback reports whether only this machine can reach a listener on a
+// host:port address. An empty host means every interface; of names only
+// "localhost" counts.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// LogValue gives a log the settings that are not empty, in the order of the
+// reference and with secrets left out.
+func (c Config) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, s := range settingsOf(&c) {
+		if s.value != "" {
+			attrs = append(attrs, slog.String(s.Name, s.value))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// port returns the number of a port, or an error.
+func port(text string) (uint16, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return uint16(n), err
+}

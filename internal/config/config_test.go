@@ -1,0 +1,272 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func environment(pairs ...string) Getenv {
+	values := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		values[pairs[i]] = pairs[i+1]
+	}
+	return func(name string) (string, bool) {
+		value, set := values[name]
+		return value, set
+	}
+}
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := Parse(nil, environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		DataDir:   "./cordon-data",
+		Listen:    "127.0.0.1:8080",
+		OpsListen: "127.0.0.1:8081",
+		AccountID: "000000000000",
+		Region:    "us-east-1",
+		LogFormat: "text",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
+	path := file(t, "region: from-file\naccount-id: 000000000042\nlog-format: json\ninsecure-http: true\n"+
+		"weak-key-blocklist: [a, b]\nlog-level: warn\n")
+	env := environment("CORDON_REGION", "from-env", "CORDON_ACCOUNT_ID", "000000000043", "CORDON_CONFIG", path)
+	got, err := Parse([]string{"--region", "from-flag"}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		DataDir:          "./cordon-data",
+		Listen:           "127.0.0.1:8080",
+		OpsListen:        "127.0.0.1:8081",
+		ConfigFile:       path,
+		Region:           "from-flag",
+		AccountID:        "000000000043",
+		LogFormat:        "json",
+		LogLevel:         slog.LevelWarn,
+		InsecureHTTP:     true,
+		WeakKeyBlocklist: []string{"a", "b"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	got, err = Parse([]string{"--config", path}, environment())
+	if err != nil || got.Region != "from-file" || got.AccountID != "000000000042" {
+		t.Errorf("got %+v, %v; want the region and the account of the file", got, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	const pg, keyFile = "postgres://db.example/cordon", "--secrets-key-file=key"
+	open := file(t, "region: eu-west-1\n")
+	if err := os.Chmod(open, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		env  []string
+		want []string // parts of the error, none for a valid configuration
+	}{
+		{"loopback needs no TLS", []string{"--listen=[::1]:1", "--ops-listen=localhost:2"}, nil, nil},
+		{"every interface needs TLS", []string{"--listen=:8080"}, nil, []string{"listen: ", "tls-cert", "insecure-http"}},
+		{"a name needs TLS", []string{"--listen=api.example:80"}, nil, []string{"listen: ", "insecure-http"}},
+		{"the ops listener needs it too", []string{"--ops-listen=0.0.0.0:1"}, nil, []string{"ops-listen: ", "TLS"}},
+		{"TLS is enough", []string{"--listen=:443", "--tls-cert=c", "--tls-key=k"}, nil, nil},
+		{"insecure-http is enough", []string{"--listen=:80", "--insecure-http"}, nil, nil},
+		{"a certificate needs its key", []string{"--tls-cert=c"}, nil, []string{"tls-key", "belong together"}},
+		{"an address needs a port", []string{"--listen=127.0.0.1"}, nil, []string{"listen: ", "host:port"}},
+		{"a port is a number", []string{"--listen=127.0.0.1:http"}, nil, []string{"host:port"}},
+		{"a port has 16 bits", []string{"--listen=127.0.0.1:65536"}, nil, []string{"host:port"}},
+		{"both listeners on one port", []string{"--ops-listen=127.0.0.1:8080"}, nil, []string{"take another port"}},
+		{"any free port may be asked for twice", []string{"--listen=localhost:0", "--ops-listen=localhost:0"}, nil, nil},
+		{"an account has twelve digits", []string{"--account-id=12345"}, nil, []string{"account-id", "twelve digits"}},
+		{"a region is lower case", []string{"--region=US"}, nil, []string{"region", "us-east-1"}},
+		{"all that is wrong is said", []string{"--region=US", "--account-id=1"}, nil, []string{"region", "account-id"}},
+		{"a log format is known", []string{"--log-format=xml"}, nil, []string{"log-format", "json"}},
+		{"a log level is known", nil, []string{"CORDON_LOG_LEVEL", "loud"}, []string{"log-level"}},
+		{"PostgreSQL with a key", []string{"--database-url=" + pg, keyFile}, nil, nil},
+		{"PostgreSQL needs a key", []string{"--database-url=" + pg}, nil, []string{"secrets-key-file"}},
+		{"another database is refused", []string{"--database-url=mysql://db", keyFile}, nil, []string{"mysql", "SQLite"}},
+		{"a password in a flag is refused", []string{"--database-url=postgres://u:hunter22@db/c", keyFile}, nil,
+			[]string{"CORDON_DATABASE_URL", "--database-url-file"}},
+		{"so is one in the query", []string{"--database-url=postgres://db/c?password=hunter22", keyFile}, nil,
+			[]string{"CORDON_DATABASE_URL"}},
+		{"so is a URL that cannot be read", []string{"--database-url=postgres://u:hunter22%@db/c", keyFile}, nil,
+			[]string{"CORDON_DATABASE_URL"}},
+		{"a password in the environment is not", []string{keyFile},
+			[]string{"CORDON_DATABASE_URL", "postgres://u:hunter22@db/c"}, nil},
+		{"an unreadable URL is not shown", []string{keyFile},
+			[]string{"CORDON_DATABASE_URL", "postgres://u:hunter22#@db/c"}, []string{"database-url", "%XX"}},
+		{"the root secret is never a flag", []string{"--root-secret-access-key=hunter22"}, nil,
+			[]string{"CORDON_ROOT_SECRET_ACCESS_KEY", "--root-secret-access-key-file"}},
+		{"the root key has two parts", []string{"--root-access-key-id=AKIAIOSFODNN7EXAMPLE"}, nil,
+			[]string{"belong together"}},
+		{"both parts are enough", []string{"--root-access-key-id=AKIAIOSFODNN7EXAMPLE"},
+			[]string{"CORDON_ROOT_SECRET_ACCESS_KEY", "hunter22hunter22"}, nil},
+		{"a short root secret is refused", []string{"--root-access-key-id=AKIAIOSFODNN7EXAMPLE"},
+			[]string{"CORDON_ROOT_SECRET_ACCESS_KEY", "hunter22"}, []string{"at least 16"}},
+		{"a short root key id is refused", []string{"--root-access-key-id=root"},
+			[]string{"CORDON_ROOT_SECRET_ACCESS_KEY", "hunter22hunter22"}, []string{"16 to 128"}},
+		{"a configuration file that others can read is refused", []string{"--config", open}, nil,
+			[]string{"chmod 600"}},
+		{"a missing configuration file is an error", []string{"--config=/nowhere/f"}, nil, []string{"/nowhere/f"}},
+		{"an unknown key is an error", []string{"--config", file(t, "regoin: x\n")}, nil, []string{"regoin"}},
+		{"the file cannot name itself", []string{"--config", file(t, "config: x\n")}, nil, []string{"config"}},
+		{"a key twice is an error", []string{"--config", file(t, "region: aa\nregion: bb\n")}, nil, []string{"region"}},
+		{"a map is no value", []string{"--config", file(t, "region:\n  a: b\n")}, nil, []string{"region", "line 2"}},
+		{"an empty value is an error", []string{"--config", file(t, "region:\n")}, nil, []string{"region", "line 1"}},
+		{"a list holds texts", []string{"--config", file(t, "weak-key-blocklist: [[a]]\n")}, nil,
+			[]string{"list of texts"}},
+		{"a file is no YAML", []string{"--config", file(t, "{")}, nil, []string{"configuration file"}},
+		{"a secret from a file and the environment", []string{"--root-secret-access-key-file", file(t, "x\n")},
+			[]string{"CORDON_ROOT_SECRET_ACCESS_KEY", "hunter22"}, []string{"both set"}},
+		{"a secret's file holds one line", []string{"--database-url-file", file(t, "a\nb\n")}, nil, []string{"one line"}},
+		{"an unknown flag is an error", []string{"--regoin=x"}, nil, []string{"--regoin"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse(tt.args, environment(tt.env...))
+			if len(tt.want) == 0 && err != nil {
+				t.Fatalf("got %v, want no error", err)
+			}
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want an error with %q", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter22") {
+				t.Errorf("the error shows the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestSecretsComeFromFiles(t *testing.T) {
+	secret, url := file(t, "hunter22hunter22\n"), file(t, "postgres://u:hunter22@db/c\n")
+	got, err := Parse([]string{"--root-access-key-id=AKIAIOSFODNN7EXAMPLE", "--root-secret-access-key-file", secret,
+		"--database-url-file", url, "--secrets-key-file=key"}, environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.RootSecretAccessKey.Reveal() != "hunter22hunter22" || got.DatabaseURL.Reveal() != "postgres://u:hunter22@db/c" {
+		t.Errorf("got %q and %q", got.RootSecretAccessKey.Reveal(), got.DatabaseURL.Reveal())
+	}
+	if err := os.Chmod(secret, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Parse([]string{"--root-secret-access-key-file", secret}, environment())
+	if err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("got %v for a file that others can read, want a refusal", err)
+	}
+}
+
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	c, err := Parse([]string{"--root-access-key-id=AKIAIOSFODNN7EXAMPLE", "--secrets-key-file=key"}, environment(
+		"CORDON_ROOT_SECRET_ACCESS_KEY", "hunter22hunter22",
+		"CORDON_DATABASE_URL", "postgres://cordon:hunter22@db.example/c?sslpassword=hunter22"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nested := struct{ c Config }{c}
+	var printed bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&printed, verb+verb+verb+verb, c, &c, nested, c.RootSecretAccessKey)
+	}
+	slog.New(slog.NewTextHandler(&printed, nil)).Info("x", "config", c, "pointer", &c, "s", c.RootSecretAccessKey)
+	slog.New(slog.NewJSONHandler(&printed, nil)).Info("x", "config", c, "pointer", &c, "s", c.RootSecretAccessKey)
+	if err := json.NewEncoder(&printed).Encode(c); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(printed.String(), "hunter22") || strings.Contains(printed.String(), fmt.Sprintf("%x", "hunter22")) {
+		t.Errorf("the secret is in\n%s", printed.String())
+	}
+	for _, want := range []string{"postgres://cordon:xxxxx@db.example/c", "config.region=us-east-1"} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("%q is not in\n%s", want, printed.String())
+		}
+	}
+}
+
+func TestMasterKeyFile(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		c      Config
+		path   string
+		create bool
+	}{
+		{"SQLite makes its own", Config{DataDir: "d"}, "d/master-key", true},
+		{"a key that is named must be there", Config{DataDir: "d", SecretsKeyFile: "k"}, "k", false},
+		{"PostgreSQL makes none", Config{DataDir: "d", DatabaseURL: NewSecret("postgres://db")}, "d/master-key", false},
+	} {
+		if path, create := tt.c.MasterKeyFile(); path != tt.path || create != tt.create {
+			t.Errorf("%s: got %s, %t; want %s, %t", tt.name, path, create, tt.path, tt.create)
+		}
+	}
+}
+
+func TestAccessKeyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := WriteAccessKey(path, AccessKey{ID: "AKIAIOSFODNN7EXAMPLE", Secret: NewSecret("a/b+c=")}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadAccessKey(path)
+	if err != nil || got.ID != "AKIAIOSFODNN7EXAMPLE" || got.Secret.Reveal() != "a/b+c=" {
+		t.Errorf("got %+v, %v; want the key that was written", got, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != fs.FileMode(0o600) {
+		t.Errorf("got %v, %v; want mode 0600", info, err)
+	}
+	for name, content := range map[string]string{
+		"no profile":      "aws_access_key_id = A\naws_secret_access_key = B\n",
+		"another profile": "[other]\naws_access_key_id = A\naws_secret_access_key = B\n",
+		"no secret":       "[default]\naws_access_key_id = A\n",
+		"nothing":         "",
+	} {
+		if _, err := ReadAccessKey(file(t, content)); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+}
+
+func TestEverySettingIsExplained(t *testing.T) {
+	settings := Settings()
+	if got, want := len(settings), reflect.TypeFor[Config]().NumField(); got != want {
+		t.Errorf("got %d settings for %d fields", got, want)
+	}
+	for _, s := range settings {
+		if s.Help == "" {
+			t.Errorf("%s has no help", s.Name)
+		}
+	}
+}
+
+func TestTheReferenceIsUpToDate(t *testing.T) {
+	got, err := os.ReadFile("../../docs/config.md")
+	if err != nil || string(got) != Reference() {
+		t.Errorf("docs/config.md is not what internal/config says (%v): run make generate", err)
+	}
+}
