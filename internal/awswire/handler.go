@@ -1,0 +1,324 @@
+// Package awswire serves operations of AWS protocols over HTTP.
+//
+// It owns what every call has in common, once and in this order: find the
+// operation, read the body within its limit, verify the signature, throttle,
+// decode, authorize, validate, call, encode, record. What a front door adds is
+// a typed function per operation. It knows no operation, no account and no
+// storage: keys, limits and permissions are asked for by interfaces.
+package awswire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/awswire/restjson"
+	"github.com/cordon-iot/cordon/internal/awswire/sigv4"
+	"github.com/cordon-iot/cordon/internal/fault"
+)
+
+// MaxBody is the greatest size of a request body in bytes. A larger one is
+// refused before it is read whole.
+const MaxBody = 1 << 20
+
+// Key is an access key as the pipeline needs it.
+type Key struct {
+	Account  string // 12 digits
+	Secret   string
+	Operator bool // the root key of the first account
+	Disabled bool // the key or its account
+}
+
+// Keys finds access keys.
+type Keys interface {
+	// AccessKey returns the key with this id, or a fault with
+	// [fault.NotFound]. Every other error is internal.
+	AccessKey(ctx context.Context, id string) (Key, error)
+}
+
+// Service is the operations of one AWS service on an endpoint.
+type Service struct {
+	SigningName string   // the service in the credential scope, such as "iot"
+	Operations  []Served // what is answered
+	Known       []Fact   // all operations of the interface; those not served are refused by name
+}
+
+// Target names the operation of a call.
+type Target struct {
+	Service   string // signing name; "" when there is none of ours
+	Operation string // "" when there is none of ours
+}
+
+// Record is what is known about a call when it has been answered.
+type Record struct {
+	Target
+	Caller    Caller // empty for a call that was not authenticated
+	RequestID string
+	Status    int    // HTTP status; 499 when the caller left before the answer
+	Exception string // "" when it was answered without one
+	Duration  time.Duration
+}
+
+// Config is what a handler is made of. Keys and Services must be given.
+type Config struct {
+	Keys     Keys
+	Services []Service
+
+	// Throttle, if not nil, may refuse a call by the rate of its caller with
+	// a fault. It runs before the request is decoded.
+	Throttle func(ctx context.Context, target Target) error
+	// Authorize, if not nil, may refuse a decoded request with a fault. Its
+	// input is a pointer to the request type, not yet validated.
+	Authorize func(ctx context.Context, target Target, input any) error
+	// Observe, if not nil, hears of each call when it has been answered.
+	Observe func(Record)
+
+	Now func() time.Time // nil is time.Now
+	Log *slog.Logger     // nil is slog.Default()
+}
+
+// statusClientLeft is recorded for a caller that closed its connection before
+// the answer. Nobody receives it.
+const statusClientLeft = 499
+
+// handler answers calls.
+type handler struct {
+	Config
+	routers map[string]*router
+}
+
+// NewHandler returns a handler of all operations of cfg. It returns an error
+// for a service without name, two operations with one route, an operation that
+// its service does not know, and a refused member that does not exist.
+//
+// The handler never cleans or redirects a path. Several services share it; the
+// service in the credential scope of the signature chooses among them.
+func NewHandler(cfg Config) (http.Handler, error) {
+	h := &handler{Config: cfg, routers: map[string]*router{}}
+	if h.Now == nil {
+		h.Now = time.Now
+	}
+	if h.Log == nil {
+		h.Log = slog.Default()
+	}
+	for _, s := range cfg.Services {
+		if s.SigningName == "" || h.routers[s.SigningName] != nil {
+			return nil, fmt.Errorf("service %q has no signing name of its own", s.SigningName)
+		}
+		rt, err := newRouter(s)
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", s.SigningName, err)
+		}
+		h.routers[s.SigningName] = rt
+	}
+	return h, nil
+}
+
+func newRouter(s Service) (*router, error) {
+	served := map[string]*Served{}
+	for _, op := range s.Operations {
+		if served[op.fact.Name] != nil {
+			return nil, fmt.Errorf("operation %s is served twice", op.fact.Name)
+		}
+		if err := op.checkRefused(); err != nil {
+			return nil, err
+		}
+		served[op.fact.Name] = &op
+	}
+	rt := &router{}
+	for _, fact := range s.Known {
+		if err := rt.add(&route{fact: fact, served: served[fact.Name]}); err != nil {
+			return nil, err
+		}
+		delete(served, fact.Name)
+	}
+	for name := range served {
+		return nil, fmt.Errorf("operation %s is not in its interface facts", name)
+	}
+	return rt, nil
+}
+
+// ServeHTTP answers one call.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := h.Now()
+	c := &call{handler: h, id: *restjson.FreshToken(), w: w, r: r}
+	body, err := c.run()
+	rec := Record{Target: c.target, Caller: c.caller, RequestID: c.id, Status: http.StatusOK}
+	header := w.Header()
+	if err != nil {
+		e := c.explain(err)
+		rec.Status, rec.Exception, body = e.status, e.name, e.body()
+		header["X-Amzn-Errortype"] = []string{e.name}
+	}
+	if rec.Status != statusClientLeft {
+		header["X-Amzn-Requestid"] = []string{c.id}
+		header["Content-Type"] = []string{"application/json"}
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+		w.WriteHeader(rec.Status)
+		// A failed write means that the caller has left; there is nobody to tell.
+		_, _ = w.Write(body)
+	}
+	if h.Observe != nil {
+		rec.Duration = h.Now().Sub(start)
+		h.Observe(rec)
+	}
+}
+
+// call is one request on its way through the pipeline.
+type call struct {
+	*handler
+	id     string
+	w      http.ResponseWriter
+	r      *http.Request
+	target Target
+	caller Caller
+}
+
+// run takes the call through the pipeline and returns the body of its answer.
+// A panic becomes an error with its stack.
+func (c *call) run() (answer []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			answer, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	signature, err := sigv4.Parse(c.r)
+	if err != nil {
+		return nil, err
+	}
+	route, labels, err := c.route(signature.Scope.Service)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.readBody()
+	if err != nil {
+		return nil, err
+	}
+	ctx, err := c.authenticate(signature, route, body)
+	if err != nil {
+		return nil, err
+	}
+	if c.Throttle != nil {
+		if err := c.Throttle(ctx, c.target); err != nil {
+			return nil, err
+		}
+	}
+	return c.answer(ctx, route.served, &restjson.Request{
+		Labels: labels, Query: signature.Query, Header: c.r.Header, Body: body,
+	})
+}
+
+// route finds the operation within the service that the scope names.
+func (c *call) route(service string) (*route, map[string]string, error) {
+	rt := c.routers[service]
+	if rt == nil {
+		return nil, nil, &sigv4.Refusal{
+			Exception: sigv4.InvalidSignature,
+			Text:      "Credential should be scoped to a service of this endpoint",
+		}
+	}
+	c.target.Service = service
+	found, labels := rt.find(c.r.Method, c.r.URL.EscapedPath())
+	if found == nil {
+		return nil, nil, unknownOperation("The service %s has no operation with this method and path", service)
+	}
+	c.target.Operation = found.fact.Name
+	if found.served == nil {
+		return nil, nil, unknownOperation("The operation %s is not served by this Cordon", found.fact.Name)
+	}
+	return found, labels, nil
+}
+
+func (c *call) readBody() ([]byte, error) {
+	tooLarge := fault.New(fault.Invalid, "The request body is larger than %d bytes", MaxBody)
+	if c.r.ContentLength > MaxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, MaxBody))
+	if limit := new(http.MaxBytesError); errors.As(err, &limit) {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "The request body cannot be read")
+	}
+	return body, nil
+}
+
+// authenticate returns the context of the call with its caller. An unknown key
+// takes the same path as a wrong signature, with a secret that nobody has.
+func (c *call) authenticate(signature *sigv4.Signature, route *route, body []byte) (context.Context, error) {
+	ctx := c.r.Context()
+	key, err := c.Keys.AccessKey(ctx, signature.AccessKeyID)
+	unknown := fault.Is(err, fault.NotFound)
+	switch {
+	case unknown:
+		key = Key{Secret: *restjson.FreshToken()}
+	case err != nil:
+		return nil, fmt.Errorf("find access key: %w", err)
+	}
+	err = signature.Verify(c.r, sigv4.Check{
+		Secret: key.Secret, Body: body, Headers: route.fact.Headers, Now: c.Now(),
+	})
+	if unknown || key.Disabled {
+		return nil, &sigv4.Refusal{
+			Exception: sigv4.UnrecognizedClient, Text: "The security token included in the request is invalid.",
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.caller = Caller{
+		AccessKeyID: signature.AccessKeyID,
+		Account:     key.Account,
+		Region:      signature.Scope.Region,
+		Operator:    key.Operator,
+	}
+	return withRequestID(WithCaller(ctx, c.caller), c.id), nil
+}
+
+// answer decodes, authorizes, validates, calls and encodes.
+func (c *call) answer(ctx context.Context, op *Served, request *restjson.Request) ([]byte, error) {
+	in, err := op.decode(request)
+	if err != nil {
+		return nil, err
+	}
+	if c.Authorize != nil {
+		if err := c.Authorize(ctx, c.target, in); err != nil {
+			return nil, err
+		}
+	}
+	if err := op.refusal(in); err != nil {
+		return nil, err
+	}
+	if err := op.validate(in); err != nil {
+		return nil, err
+	}
+	out, err := op.call(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return op.encode(out), nil
+}
+
+// explain turns an error into an exception. What is internal is logged here,
+// and only here, unless the caller has left.
+func (c *call) explain(err error) *exception {
+	e, internal := exceptionOf(err)
+	if !internal {
+		return e
+	}
+	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
+		return &exception{name: "ClientClosedRequest", status: statusClientLeft}
+	}
+	c.Log.LogAttrs(context.WithoutCancel(c.r.Context()), slog.LevelError, "call failed",
+		slog.String("request", c.id), slog.String("service", c.target.Service),
+		slog.String("operation", c.target.Operation), slog.String("account", c.caller.Account),
+		slog.Any("err", err))
+	return e
+}

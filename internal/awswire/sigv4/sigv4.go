@@ -1,0 +1,248 @@
+// Package sigv4 verifies AWS Signature Version 4 on requests, in the
+// Authorization header and in the query ("presigned") form.
+//
+// A request is verified by signing a fresh one with the reference signer of
+// the AWS SDK: the escaped path as received, encoded once more; the query; and
+// exactly the headers named in SignedHeaders. Whatever the caller could use to
+// have one thing signed and another one read is refused before that.
+//
+// Source: AWS, "Signature Version 4 signing process" and "Authenticating
+// Requests: Using Query Parameters".
+package sigv4
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The exceptions that clients of AWS know; all are answered with status 403.
+const (
+	MissingToken        = "MissingAuthenticationTokenException" // the request is not signed
+	IncompleteSignature = "IncompleteSignatureException"        // the signature breaks a rule of form
+	UnrecognizedClient  = "UnrecognizedClientException"         // the key is not known, or not of a kind that is served
+	InvalidSignature    = "InvalidSignatureException"           // the signature does not fit, or its time is over
+)
+
+// Refusal is why a request is not authentic. The text is for the caller.
+type Refusal struct {
+	Exception string
+	Text      string
+}
+
+// Error returns the exception and the text.
+func (r *Refusal) Error() string { return r.Exception + ": " + r.Text }
+
+func incomplete(text string) error { return &Refusal{Exception: IncompleteSignature, Text: text} }
+
+// Limits on what is looked at before a signature is known to be good.
+const (
+	maxAuthorization = 4096
+	maxSignedHeaders = 64
+)
+
+const (
+	algorithm  = "AWS4-HMAC-SHA256"
+	timeLayout = "20060102T150405Z"
+	terminator = "aws4_request"
+)
+
+// Scope is the credential scope of a signature.
+type Scope struct {
+	Date    string // YYYYMMDD, UTC
+	Region  string
+	Service string
+}
+
+// Signature is what a request says about its own signature. Nothing in it is
+// verified until Verify has returned nil.
+type Signature struct {
+	AccessKeyID string
+	Scope       Scope
+	Time        time.Time
+	Query       url.Values // the query of the request, decoded
+
+	presigned     bool
+	expires       time.Duration // presigned only
+	signedHeaders []string      // lower case, in order, each once
+	signature     string        // 64 hex digits
+}
+
+// Parse reads the signature of a request and checks its form. It returns a
+// *Refusal for a request without signature, with two, or with one that breaks
+// a rule.
+func Parse(r *http.Request) (*Signature, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, incomplete("The query string is malformed")
+	}
+	if query.Has("X-Amz-Security-Token") || len(r.Header.Values("X-Amz-Security-Token")) > 0 {
+		return nil, &Refusal{Exception: UnrecognizedClient, Text: "Session tokens are not served by this Cordon"}
+	}
+	authorization, presigned := r.Header.Values("Authorization"), inQuery(query)
+	s := &Signature{Query: query, presigned: presigned}
+	switch {
+	case len(authorization) == 0 && !presigned:
+		return nil, &Refusal{Exception: MissingToken, Text: "Missing Authentication Token"}
+	case len(authorization) > 0 && presigned:
+		return nil, incomplete("The request is signed both in its header and in its query")
+	case len(authorization) > 1:
+		return nil, incomplete("The Authorization header is given more than once")
+	case presigned:
+		err = s.fromQuery(query)
+	default:
+		err = s.fromHeader(authorization[0], r.Header)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parameters are the query parameters of a presigned request.
+var parameters = []string{
+	"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
+}
+
+// inQuery reports whether a query has any parameter of a signature, in any
+// case: one that is spelt differently is refused later, not overlooked.
+func inQuery(query url.Values) bool {
+	for name := range query {
+		if slices.ContainsFunc(parameters, func(p string) bool { return strings.EqualFold(p, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Signature) fromQuery(query url.Values) error {
+	for _, name := range parameters {
+		if len(query[name]) != 1 {
+			return incomplete("Query parameter " + name + " must be given once")
+		}
+	}
+	if query.Get("X-Amz-Algorithm") != algorithm {
+		return incomplete("The algorithm must be " + algorithm)
+	}
+	seconds, err := strconv.ParseUint(query.Get("X-Amz-Expires"), 10, 32)
+	if err != nil || seconds == 0 || seconds > maxExpires {
+		return incomplete("X-Amz-Expires must be a number of seconds from 1 to 604800")
+	}
+	s.expires = time.Duration(seconds) * time.Second
+	return s.fill(fields{
+		credential:    query.Get("X-Amz-Credential"),
+		signedHeaders: query.Get("X-Amz-SignedHeaders"),
+		signature:     query.Get("X-Amz-Signature"),
+		date:          query.Get("X-Amz-Date"),
+	})
+}
+
+// maxExpires is the longest validity of a presigned request: seven days.
+const maxExpires = 7 * 24 * 60 * 60
+
+func (s *Signature) fromHeader(authorization string, header http.Header) error {
+	if len(authorization) > maxAuthorization {
+		return incomplete("The Authorization header is too long")
+	}
+	scheme, rest, _ := strings.Cut(authorization, " ")
+	switch {
+	case !strings.HasPrefix(scheme, "AWS4-"):
+		return &Refusal{Exception: MissingToken, Text: "Missing Authentication Token"}
+	case scheme != algorithm:
+		return incomplete("The algorithm must be " + algorithm)
+	}
+	dates := header.Values("X-Amz-Date")
+	if len(dates) != 1 {
+		return incomplete("Header X-Amz-Date must be given once")
+	}
+	f := fields{date: dates[0]}
+	for part := range strings.SplitSeq(rest, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		to := f.byName(name)
+		if to == nil || *to != "" || value == "" {
+			return incomplete("The Authorization header must have Credential, SignedHeaders and Signature, each once")
+		}
+		*to = value
+	}
+	if f.credential == "" || f.signedHeaders == "" || f.signature == "" {
+		return incomplete("The Authorization header must have Credential, SignedHeaders and Signature, each once")
+	}
+	if err := s.fill(f); err != nil {
+		return err
+	}
+	if !slices.Contains(s.signedHeaders, "x-amz-date") {
+		return incomplete("Header X-Amz-Date must be signed")
+	}
+	return nil
+}
+
+// fields are the texts of a signature, from either form.
+type fields struct {
+	credential, signedHeaders, signature, date string
+}
+
+func (f *fields) byName(name string) *string {
+	switch name {
+	case "Credential":
+		return &f.credential
+	case "SignedHeaders":
+		return &f.signedHeaders
+	case "Signature":
+		return &f.signature
+	}
+	return nil
+}
+
+var (
+	keyIDForm     = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+	scopeNameForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	signatureForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	headerForm    = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
+)
+
+// fill takes over the fields, each in its form.
+func (s *Signature) fill(f fields) error {
+	part := strings.Split(f.credential, "/")
+	if len(part) != 5 || part[4] != terminator || !keyIDForm.MatchString(part[0]) ||
+		!scopeNameForm.MatchString(part[2]) || !scopeNameForm.MatchString(part[3]) {
+		return incomplete("Credential must be key/date/region/service/" + terminator)
+	}
+	s.AccessKeyID, s.Scope = part[0], Scope{Date: part[1], Region: part[2], Service: part[3]}
+
+	var err error
+	s.Time, err = time.Parse(timeLayout, f.date)
+	if err != nil || s.Time.Format(timeLayout) != f.date {
+		return incomplete("X-Amz-Date must have the form " + timeLayout)
+	}
+	if s.Time.Format("20060102") != s.Scope.Date {
+		return &Refusal{Exception: InvalidSignature, Text: "The date of the credential scope is not that of X-Amz-Date"}
+	}
+	if !signatureForm.MatchString(f.signature) {
+		return incomplete("Signature must be 64 hexadecimal digits in lower case")
+	}
+	s.signature = f.signature
+	return s.fillHeaders(f.signedHeaders)
+}
+
+func (s *Signature) fillHeaders(list string) error {
+	if len(list) > maxAuthorization {
+		return incomplete("SignedHeaders is too long")
+	}
+	s.signedHeaders = strings.Split(list, ";")
+	if len(s.signedHeaders) > maxSignedHeaders {
+		return incomplete("SignedHeaders names too many headers")
+	}
+	for i, name := range s.signedHeaders {
+		if !headerForm.MatchString(name) || i > 0 && name <= s.signedHeaders[i-1] {
+			return incomplete("SignedHeaders must be header names in lower case, in order, each once")
+		}
+	}
+	if !slices.Contains(s.signedHeaders, "host") {
+		return incomplete("Header host must be signed")
+	}
+	return nil
+}

@@ -1,0 +1,9 @@
+// Package wire is Cordon's own API on the wire, by which an operator changes a
+// running server: the structures of its requests and answers, and one value
+// for each operation. Calls are signed for the service "cordon".
+//
+// Everything but this file is generated from the interface facts in facts/,
+// which have the form of those of the AWS IoT API.
+package wire
+
+//go:generate go run ../../awswire/gen -dir .
