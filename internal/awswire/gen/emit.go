@@ -171,7 +171,7 @@ func (e *emitter) partOperations(p part) error {
 			out = *op.value.Output
 		}
 		e.line("// %s is %s %s.", op.name, op.value.HTTP.Method, op.value.HTTP.URI)
-		e.line("var %s = awswire.Operation[%s, %s]{", op.name, in, out)
+		e.line("var %s = awswire.Operation[\n%s,\n%s,\n]{", op.name, in, out)
 		e.line("Fact: awswire.Fact{")
 		e.line("Name: %q,\nMethod: %q,\nPath: %q,", op.name, op.value.HTTP.Method, op.value.HTTP.URI)
 		var headers []string

@@ -53,7 +53,9 @@ func (e *emitter) constrained(name string, above []string) bool {
 	if sh.Type == "boolean" || sh.Type == "timestamp" || sh.Type == "blob" {
 		return false
 	}
-	if sh.Min != nil && *sh.Min > 0 || sh.Max != nil || goPattern(sh.Pattern) != "" || sh.Enum != nil || sh.Required != nil {
+	number := sh.Type == "integer" || sh.Type == "long"
+	if sh.Min != nil && (number || *sh.Min > 0) || sh.Max != nil ||
+		goPattern(sh.Pattern) != "" || sh.Enum != nil || sh.Required != nil {
 		return true
 	}
 	for _, m := range sh.Members {

@@ -5,7 +5,10 @@ package wire
 import "github.com/cordon-iot/cordon/internal/awswire"
 
 // CreateAccount is POST /accounts.
-var CreateAccount = awswire.Operation[CreateAccountRequest, CreateAccountResponse]{
+var CreateAccount = awswire.Operation[
+	CreateAccountRequest,
+	CreateAccountResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateAccount",
 		Method: "POST",
@@ -17,7 +20,10 @@ var CreateAccount = awswire.Operation[CreateAccountRequest, CreateAccountRespons
 }
 
 // ListAccounts is GET /accounts.
-var ListAccounts = awswire.Operation[ListAccountsRequest, ListAccountsResponse]{
+var ListAccounts = awswire.Operation[
+	ListAccountsRequest,
+	ListAccountsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAccounts",
 		Method: "GET",
@@ -29,7 +35,10 @@ var ListAccounts = awswire.Operation[ListAccountsRequest, ListAccountsResponse]{
 }
 
 // DisableAccount is PUT /accounts/{accountId}/disable.
-var DisableAccount = awswire.Operation[DisableAccountRequest, DisableAccountResponse]{
+var DisableAccount = awswire.Operation[
+	DisableAccountRequest,
+	DisableAccountResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DisableAccount",
 		Method: "PUT",

@@ -5,7 +5,10 @@ package wire
 import "github.com/cordon-iot/cordon/internal/awswire"
 
 // UpdateAccountAuditConfiguration is PATCH /audit/configuration.
-var UpdateAccountAuditConfiguration = awswire.Operation[UpdateAccountAuditConfigurationRequest, UpdateAccountAuditConfigurationResponse]{
+var UpdateAccountAuditConfiguration = awswire.Operation[
+	UpdateAccountAuditConfigurationRequest,
+	UpdateAccountAuditConfigurationResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateAccountAuditConfiguration",
 		Method: "PATCH",
@@ -17,7 +20,10 @@ var UpdateAccountAuditConfiguration = awswire.Operation[UpdateAccountAuditConfig
 }
 
 // DescribeAccountAuditConfiguration is GET /audit/configuration.
-var DescribeAccountAuditConfiguration = awswire.Operation[DescribeAccountAuditConfigurationRequest, DescribeAccountAuditConfigurationResponse]{
+var DescribeAccountAuditConfiguration = awswire.Operation[
+	DescribeAccountAuditConfigurationRequest,
+	DescribeAccountAuditConfigurationResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeAccountAuditConfiguration",
 		Method: "GET",
@@ -29,7 +35,10 @@ var DescribeAccountAuditConfiguration = awswire.Operation[DescribeAccountAuditCo
 }
 
 // DeleteAccountAuditConfiguration is DELETE /audit/configuration.
-var DeleteAccountAuditConfiguration = awswire.Operation[DeleteAccountAuditConfigurationRequest, DeleteAccountAuditConfigurationResponse]{
+var DeleteAccountAuditConfiguration = awswire.Operation[
+	DeleteAccountAuditConfigurationRequest,
+	DeleteAccountAuditConfigurationResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteAccountAuditConfiguration",
 		Method: "DELETE",
@@ -41,7 +50,10 @@ var DeleteAccountAuditConfiguration = awswire.Operation[DeleteAccountAuditConfig
 }
 
 // StartOnDemandAuditTask is POST /audit/tasks.
-var StartOnDemandAuditTask = awswire.Operation[StartOnDemandAuditTaskRequest, StartOnDemandAuditTaskResponse]{
+var StartOnDemandAuditTask = awswire.Operation[
+	StartOnDemandAuditTaskRequest,
+	StartOnDemandAuditTaskResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "StartOnDemandAuditTask",
 		Method: "POST",
@@ -53,7 +65,10 @@ var StartOnDemandAuditTask = awswire.Operation[StartOnDemandAuditTaskRequest, St
 }
 
 // DescribeAuditTask is GET /audit/tasks/{taskId}.
-var DescribeAuditTask = awswire.Operation[DescribeAuditTaskRequest, DescribeAuditTaskResponse]{
+var DescribeAuditTask = awswire.Operation[
+	DescribeAuditTaskRequest,
+	DescribeAuditTaskResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeAuditTask",
 		Method: "GET",
@@ -65,7 +80,10 @@ var DescribeAuditTask = awswire.Operation[DescribeAuditTaskRequest, DescribeAudi
 }
 
 // ListAuditTasks is GET /audit/tasks.
-var ListAuditTasks = awswire.Operation[ListAuditTasksRequest, ListAuditTasksResponse]{
+var ListAuditTasks = awswire.Operation[
+	ListAuditTasksRequest,
+	ListAuditTasksResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAuditTasks",
 		Method: "GET",
@@ -77,7 +95,10 @@ var ListAuditTasks = awswire.Operation[ListAuditTasksRequest, ListAuditTasksResp
 }
 
 // CancelAuditTask is PUT /audit/tasks/{taskId}/cancel.
-var CancelAuditTask = awswire.Operation[CancelAuditTaskRequest, CancelAuditTaskResponse]{
+var CancelAuditTask = awswire.Operation[
+	CancelAuditTaskRequest,
+	CancelAuditTaskResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CancelAuditTask",
 		Method: "PUT",
@@ -89,7 +110,10 @@ var CancelAuditTask = awswire.Operation[CancelAuditTaskRequest, CancelAuditTaskR
 }
 
 // CreateScheduledAudit is POST /audit/scheduledaudits/{scheduledAuditName}.
-var CreateScheduledAudit = awswire.Operation[CreateScheduledAuditRequest, CreateScheduledAuditResponse]{
+var CreateScheduledAudit = awswire.Operation[
+	CreateScheduledAuditRequest,
+	CreateScheduledAuditResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateScheduledAudit",
 		Method: "POST",
@@ -101,7 +125,10 @@ var CreateScheduledAudit = awswire.Operation[CreateScheduledAuditRequest, Create
 }
 
 // DescribeScheduledAudit is GET /audit/scheduledaudits/{scheduledAuditName}.
-var DescribeScheduledAudit = awswire.Operation[DescribeScheduledAuditRequest, DescribeScheduledAuditResponse]{
+var DescribeScheduledAudit = awswire.Operation[
+	DescribeScheduledAuditRequest,
+	DescribeScheduledAuditResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeScheduledAudit",
 		Method: "GET",
@@ -113,7 +140,10 @@ var DescribeScheduledAudit = awswire.Operation[DescribeScheduledAuditRequest, De
 }
 
 // UpdateScheduledAudit is PATCH /audit/scheduledaudits/{scheduledAuditName}.
-var UpdateScheduledAudit = awswire.Operation[UpdateScheduledAuditRequest, UpdateScheduledAuditResponse]{
+var UpdateScheduledAudit = awswire.Operation[
+	UpdateScheduledAuditRequest,
+	UpdateScheduledAuditResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateScheduledAudit",
 		Method: "PATCH",
@@ -125,7 +155,10 @@ var UpdateScheduledAudit = awswire.Operation[UpdateScheduledAuditRequest, Update
 }
 
 // DeleteScheduledAudit is DELETE /audit/scheduledaudits/{scheduledAuditName}.
-var DeleteScheduledAudit = awswire.Operation[DeleteScheduledAuditRequest, DeleteScheduledAuditResponse]{
+var DeleteScheduledAudit = awswire.Operation[
+	DeleteScheduledAuditRequest,
+	DeleteScheduledAuditResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteScheduledAudit",
 		Method: "DELETE",
@@ -137,7 +170,10 @@ var DeleteScheduledAudit = awswire.Operation[DeleteScheduledAuditRequest, Delete
 }
 
 // ListScheduledAudits is GET /audit/scheduledaudits.
-var ListScheduledAudits = awswire.Operation[ListScheduledAuditsRequest, ListScheduledAuditsResponse]{
+var ListScheduledAudits = awswire.Operation[
+	ListScheduledAuditsRequest,
+	ListScheduledAuditsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListScheduledAudits",
 		Method: "GET",
@@ -149,7 +185,10 @@ var ListScheduledAudits = awswire.Operation[ListScheduledAuditsRequest, ListSche
 }
 
 // ListAuditFindings is POST /audit/findings.
-var ListAuditFindings = awswire.Operation[ListAuditFindingsRequest, ListAuditFindingsResponse]{
+var ListAuditFindings = awswire.Operation[
+	ListAuditFindingsRequest,
+	ListAuditFindingsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAuditFindings",
 		Method: "POST",
@@ -161,7 +200,10 @@ var ListAuditFindings = awswire.Operation[ListAuditFindingsRequest, ListAuditFin
 }
 
 // DescribeAuditFinding is GET /audit/findings/{findingId}.
-var DescribeAuditFinding = awswire.Operation[DescribeAuditFindingRequest, DescribeAuditFindingResponse]{
+var DescribeAuditFinding = awswire.Operation[
+	DescribeAuditFindingRequest,
+	DescribeAuditFindingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeAuditFinding",
 		Method: "GET",
@@ -173,7 +215,10 @@ var DescribeAuditFinding = awswire.Operation[DescribeAuditFindingRequest, Descri
 }
 
 // ListRelatedResourcesForAuditFinding is GET /audit/relatedResources.
-var ListRelatedResourcesForAuditFinding = awswire.Operation[ListRelatedResourcesForAuditFindingRequest, ListRelatedResourcesForAuditFindingResponse]{
+var ListRelatedResourcesForAuditFinding = awswire.Operation[
+	ListRelatedResourcesForAuditFindingRequest,
+	ListRelatedResourcesForAuditFindingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListRelatedResourcesForAuditFinding",
 		Method: "GET",
@@ -185,7 +230,10 @@ var ListRelatedResourcesForAuditFinding = awswire.Operation[ListRelatedResources
 }
 
 // CreateAuditSuppression is POST /audit/suppressions/create.
-var CreateAuditSuppression = awswire.Operation[CreateAuditSuppressionRequest, CreateAuditSuppressionResponse]{
+var CreateAuditSuppression = awswire.Operation[
+	CreateAuditSuppressionRequest,
+	CreateAuditSuppressionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateAuditSuppression",
 		Method: "POST",
@@ -197,7 +245,10 @@ var CreateAuditSuppression = awswire.Operation[CreateAuditSuppressionRequest, Cr
 }
 
 // DescribeAuditSuppression is POST /audit/suppressions/describe.
-var DescribeAuditSuppression = awswire.Operation[DescribeAuditSuppressionRequest, DescribeAuditSuppressionResponse]{
+var DescribeAuditSuppression = awswire.Operation[
+	DescribeAuditSuppressionRequest,
+	DescribeAuditSuppressionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeAuditSuppression",
 		Method: "POST",
@@ -209,7 +260,10 @@ var DescribeAuditSuppression = awswire.Operation[DescribeAuditSuppressionRequest
 }
 
 // UpdateAuditSuppression is PATCH /audit/suppressions/update.
-var UpdateAuditSuppression = awswire.Operation[UpdateAuditSuppressionRequest, UpdateAuditSuppressionResponse]{
+var UpdateAuditSuppression = awswire.Operation[
+	UpdateAuditSuppressionRequest,
+	UpdateAuditSuppressionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateAuditSuppression",
 		Method: "PATCH",
@@ -221,7 +275,10 @@ var UpdateAuditSuppression = awswire.Operation[UpdateAuditSuppressionRequest, Up
 }
 
 // DeleteAuditSuppression is POST /audit/suppressions/delete.
-var DeleteAuditSuppression = awswire.Operation[DeleteAuditSuppressionRequest, DeleteAuditSuppressionResponse]{
+var DeleteAuditSuppression = awswire.Operation[
+	DeleteAuditSuppressionRequest,
+	DeleteAuditSuppressionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteAuditSuppression",
 		Method: "POST",
@@ -233,7 +290,10 @@ var DeleteAuditSuppression = awswire.Operation[DeleteAuditSuppressionRequest, De
 }
 
 // ListAuditSuppressions is POST /audit/suppressions/list.
-var ListAuditSuppressions = awswire.Operation[ListAuditSuppressionsRequest, ListAuditSuppressionsResponse]{
+var ListAuditSuppressions = awswire.Operation[
+	ListAuditSuppressionsRequest,
+	ListAuditSuppressionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAuditSuppressions",
 		Method: "POST",
@@ -245,7 +305,10 @@ var ListAuditSuppressions = awswire.Operation[ListAuditSuppressionsRequest, List
 }
 
 // CreateMitigationAction is POST /mitigationactions/actions/{actionName}.
-var CreateMitigationAction = awswire.Operation[CreateMitigationActionRequest, CreateMitigationActionResponse]{
+var CreateMitigationAction = awswire.Operation[
+	CreateMitigationActionRequest,
+	CreateMitigationActionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateMitigationAction",
 		Method: "POST",
@@ -257,7 +320,10 @@ var CreateMitigationAction = awswire.Operation[CreateMitigationActionRequest, Cr
 }
 
 // DescribeMitigationAction is GET /mitigationactions/actions/{actionName}.
-var DescribeMitigationAction = awswire.Operation[DescribeMitigationActionRequest, DescribeMitigationActionResponse]{
+var DescribeMitigationAction = awswire.Operation[
+	DescribeMitigationActionRequest,
+	DescribeMitigationActionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeMitigationAction",
 		Method: "GET",
@@ -269,7 +335,10 @@ var DescribeMitigationAction = awswire.Operation[DescribeMitigationActionRequest
 }
 
 // UpdateMitigationAction is PATCH /mitigationactions/actions/{actionName}.
-var UpdateMitigationAction = awswire.Operation[UpdateMitigationActionRequest, UpdateMitigationActionResponse]{
+var UpdateMitigationAction = awswire.Operation[
+	UpdateMitigationActionRequest,
+	UpdateMitigationActionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateMitigationAction",
 		Method: "PATCH",
@@ -281,7 +350,10 @@ var UpdateMitigationAction = awswire.Operation[UpdateMitigationActionRequest, Up
 }
 
 // DeleteMitigationAction is DELETE /mitigationactions/actions/{actionName}.
-var DeleteMitigationAction = awswire.Operation[DeleteMitigationActionRequest, DeleteMitigationActionResponse]{
+var DeleteMitigationAction = awswire.Operation[
+	DeleteMitigationActionRequest,
+	DeleteMitigationActionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteMitigationAction",
 		Method: "DELETE",
@@ -293,7 +365,10 @@ var DeleteMitigationAction = awswire.Operation[DeleteMitigationActionRequest, De
 }
 
 // ListMitigationActions is GET /mitigationactions/actions.
-var ListMitigationActions = awswire.Operation[ListMitigationActionsRequest, ListMitigationActionsResponse]{
+var ListMitigationActions = awswire.Operation[
+	ListMitigationActionsRequest,
+	ListMitigationActionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListMitigationActions",
 		Method: "GET",
@@ -305,7 +380,10 @@ var ListMitigationActions = awswire.Operation[ListMitigationActionsRequest, List
 }
 
 // StartAuditMitigationActionsTask is POST /audit/mitigationactions/tasks/{taskId}.
-var StartAuditMitigationActionsTask = awswire.Operation[StartAuditMitigationActionsTaskRequest, StartAuditMitigationActionsTaskResponse]{
+var StartAuditMitigationActionsTask = awswire.Operation[
+	StartAuditMitigationActionsTaskRequest,
+	StartAuditMitigationActionsTaskResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "StartAuditMitigationActionsTask",
 		Method: "POST",
@@ -317,7 +395,10 @@ var StartAuditMitigationActionsTask = awswire.Operation[StartAuditMitigationActi
 }
 
 // DescribeAuditMitigationActionsTask is GET /audit/mitigationactions/tasks/{taskId}.
-var DescribeAuditMitigationActionsTask = awswire.Operation[DescribeAuditMitigationActionsTaskRequest, DescribeAuditMitigationActionsTaskResponse]{
+var DescribeAuditMitigationActionsTask = awswire.Operation[
+	DescribeAuditMitigationActionsTaskRequest,
+	DescribeAuditMitigationActionsTaskResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeAuditMitigationActionsTask",
 		Method: "GET",
@@ -329,7 +410,10 @@ var DescribeAuditMitigationActionsTask = awswire.Operation[DescribeAuditMitigati
 }
 
 // CancelAuditMitigationActionsTask is PUT /audit/mitigationactions/tasks/{taskId}/cancel.
-var CancelAuditMitigationActionsTask = awswire.Operation[CancelAuditMitigationActionsTaskRequest, CancelAuditMitigationActionsTaskResponse]{
+var CancelAuditMitigationActionsTask = awswire.Operation[
+	CancelAuditMitigationActionsTaskRequest,
+	CancelAuditMitigationActionsTaskResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CancelAuditMitigationActionsTask",
 		Method: "PUT",
@@ -341,7 +425,10 @@ var CancelAuditMitigationActionsTask = awswire.Operation[CancelAuditMitigationAc
 }
 
 // ListAuditMitigationActionsTasks is GET /audit/mitigationactions/tasks.
-var ListAuditMitigationActionsTasks = awswire.Operation[ListAuditMitigationActionsTasksRequest, ListAuditMitigationActionsTasksResponse]{
+var ListAuditMitigationActionsTasks = awswire.Operation[
+	ListAuditMitigationActionsTasksRequest,
+	ListAuditMitigationActionsTasksResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAuditMitigationActionsTasks",
 		Method: "GET",
@@ -353,7 +440,10 @@ var ListAuditMitigationActionsTasks = awswire.Operation[ListAuditMitigationActio
 }
 
 // ListAuditMitigationActionsExecutions is GET /audit/mitigationactions/executions.
-var ListAuditMitigationActionsExecutions = awswire.Operation[ListAuditMitigationActionsExecutionsRequest, ListAuditMitigationActionsExecutionsResponse]{
+var ListAuditMitigationActionsExecutions = awswire.Operation[
+	ListAuditMitigationActionsExecutionsRequest,
+	ListAuditMitigationActionsExecutionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAuditMitigationActionsExecutions",
 		Method: "GET",
@@ -365,7 +455,10 @@ var ListAuditMitigationActionsExecutions = awswire.Operation[ListAuditMitigation
 }
 
 // TagResource is POST /tags.
-var TagResource = awswire.Operation[TagResourceRequest, TagResourceResponse]{
+var TagResource = awswire.Operation[
+	TagResourceRequest,
+	TagResourceResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "TagResource",
 		Method: "POST",
@@ -377,7 +470,10 @@ var TagResource = awswire.Operation[TagResourceRequest, TagResourceResponse]{
 }
 
 // UntagResource is POST /untag.
-var UntagResource = awswire.Operation[UntagResourceRequest, UntagResourceResponse]{
+var UntagResource = awswire.Operation[
+	UntagResourceRequest,
+	UntagResourceResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UntagResource",
 		Method: "POST",
@@ -389,7 +485,10 @@ var UntagResource = awswire.Operation[UntagResourceRequest, UntagResourceRespons
 }
 
 // ListTagsForResource is GET /tags.
-var ListTagsForResource = awswire.Operation[ListTagsForResourceRequest, ListTagsForResourceResponse]{
+var ListTagsForResource = awswire.Operation[
+	ListTagsForResourceRequest,
+	ListTagsForResourceResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListTagsForResource",
 		Method: "GET",

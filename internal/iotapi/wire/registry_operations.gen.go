@@ -5,7 +5,10 @@ package wire
 import "github.com/cordon-iot/cordon/internal/awswire"
 
 // CreateThing is POST /things/{thingName}.
-var CreateThing = awswire.Operation[CreateThingRequest, CreateThingResponse]{
+var CreateThing = awswire.Operation[
+	CreateThingRequest,
+	CreateThingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateThing",
 		Method: "POST",
@@ -17,7 +20,10 @@ var CreateThing = awswire.Operation[CreateThingRequest, CreateThingResponse]{
 }
 
 // DescribeThing is GET /things/{thingName}.
-var DescribeThing = awswire.Operation[DescribeThingRequest, DescribeThingResponse]{
+var DescribeThing = awswire.Operation[
+	DescribeThingRequest,
+	DescribeThingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeThing",
 		Method: "GET",
@@ -29,7 +35,10 @@ var DescribeThing = awswire.Operation[DescribeThingRequest, DescribeThingRespons
 }
 
 // UpdateThing is PATCH /things/{thingName}.
-var UpdateThing = awswire.Operation[UpdateThingRequest, UpdateThingResponse]{
+var UpdateThing = awswire.Operation[
+	UpdateThingRequest,
+	UpdateThingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateThing",
 		Method: "PATCH",
@@ -41,7 +50,10 @@ var UpdateThing = awswire.Operation[UpdateThingRequest, UpdateThingResponse]{
 }
 
 // DeleteThing is DELETE /things/{thingName}.
-var DeleteThing = awswire.Operation[DeleteThingRequest, DeleteThingResponse]{
+var DeleteThing = awswire.Operation[
+	DeleteThingRequest,
+	DeleteThingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteThing",
 		Method: "DELETE",
@@ -53,7 +65,10 @@ var DeleteThing = awswire.Operation[DeleteThingRequest, DeleteThingResponse]{
 }
 
 // ListThings is GET /things.
-var ListThings = awswire.Operation[ListThingsRequest, ListThingsResponse]{
+var ListThings = awswire.Operation[
+	ListThingsRequest,
+	ListThingsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThings",
 		Method: "GET",
@@ -65,7 +80,10 @@ var ListThings = awswire.Operation[ListThingsRequest, ListThingsResponse]{
 }
 
 // CreateThingType is POST /thing-types/{thingTypeName}.
-var CreateThingType = awswire.Operation[CreateThingTypeRequest, CreateThingTypeResponse]{
+var CreateThingType = awswire.Operation[
+	CreateThingTypeRequest,
+	CreateThingTypeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateThingType",
 		Method: "POST",
@@ -77,7 +95,10 @@ var CreateThingType = awswire.Operation[CreateThingTypeRequest, CreateThingTypeR
 }
 
 // DescribeThingType is GET /thing-types/{thingTypeName}.
-var DescribeThingType = awswire.Operation[DescribeThingTypeRequest, DescribeThingTypeResponse]{
+var DescribeThingType = awswire.Operation[
+	DescribeThingTypeRequest,
+	DescribeThingTypeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeThingType",
 		Method: "GET",
@@ -89,7 +110,10 @@ var DescribeThingType = awswire.Operation[DescribeThingTypeRequest, DescribeThin
 }
 
 // UpdateThingType is PATCH /thing-types/{thingTypeName}.
-var UpdateThingType = awswire.Operation[UpdateThingTypeRequest, UpdateThingTypeResponse]{
+var UpdateThingType = awswire.Operation[
+	UpdateThingTypeRequest,
+	UpdateThingTypeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateThingType",
 		Method: "PATCH",
@@ -101,7 +125,10 @@ var UpdateThingType = awswire.Operation[UpdateThingTypeRequest, UpdateThingTypeR
 }
 
 // DeprecateThingType is POST /thing-types/{thingTypeName}/deprecate.
-var DeprecateThingType = awswire.Operation[DeprecateThingTypeRequest, DeprecateThingTypeResponse]{
+var DeprecateThingType = awswire.Operation[
+	DeprecateThingTypeRequest,
+	DeprecateThingTypeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeprecateThingType",
 		Method: "POST",
@@ -113,7 +140,10 @@ var DeprecateThingType = awswire.Operation[DeprecateThingTypeRequest, DeprecateT
 }
 
 // DeleteThingType is DELETE /thing-types/{thingTypeName}.
-var DeleteThingType = awswire.Operation[DeleteThingTypeRequest, DeleteThingTypeResponse]{
+var DeleteThingType = awswire.Operation[
+	DeleteThingTypeRequest,
+	DeleteThingTypeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteThingType",
 		Method: "DELETE",
@@ -125,7 +155,10 @@ var DeleteThingType = awswire.Operation[DeleteThingTypeRequest, DeleteThingTypeR
 }
 
 // ListThingTypes is GET /thing-types.
-var ListThingTypes = awswire.Operation[ListThingTypesRequest, ListThingTypesResponse]{
+var ListThingTypes = awswire.Operation[
+	ListThingTypesRequest,
+	ListThingTypesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThingTypes",
 		Method: "GET",
@@ -137,7 +170,10 @@ var ListThingTypes = awswire.Operation[ListThingTypesRequest, ListThingTypesResp
 }
 
 // CreateThingGroup is POST /thing-groups/{thingGroupName}.
-var CreateThingGroup = awswire.Operation[CreateThingGroupRequest, CreateThingGroupResponse]{
+var CreateThingGroup = awswire.Operation[
+	CreateThingGroupRequest,
+	CreateThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateThingGroup",
 		Method: "POST",
@@ -149,7 +185,10 @@ var CreateThingGroup = awswire.Operation[CreateThingGroupRequest, CreateThingGro
 }
 
 // DescribeThingGroup is GET /thing-groups/{thingGroupName}.
-var DescribeThingGroup = awswire.Operation[DescribeThingGroupRequest, DescribeThingGroupResponse]{
+var DescribeThingGroup = awswire.Operation[
+	DescribeThingGroupRequest,
+	DescribeThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeThingGroup",
 		Method: "GET",
@@ -161,7 +200,10 @@ var DescribeThingGroup = awswire.Operation[DescribeThingGroupRequest, DescribeTh
 }
 
 // UpdateThingGroup is PATCH /thing-groups/{thingGroupName}.
-var UpdateThingGroup = awswire.Operation[UpdateThingGroupRequest, UpdateThingGroupResponse]{
+var UpdateThingGroup = awswire.Operation[
+	UpdateThingGroupRequest,
+	UpdateThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateThingGroup",
 		Method: "PATCH",
@@ -173,7 +215,10 @@ var UpdateThingGroup = awswire.Operation[UpdateThingGroupRequest, UpdateThingGro
 }
 
 // DeleteThingGroup is DELETE /thing-groups/{thingGroupName}.
-var DeleteThingGroup = awswire.Operation[DeleteThingGroupRequest, DeleteThingGroupResponse]{
+var DeleteThingGroup = awswire.Operation[
+	DeleteThingGroupRequest,
+	DeleteThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteThingGroup",
 		Method: "DELETE",
@@ -185,7 +230,10 @@ var DeleteThingGroup = awswire.Operation[DeleteThingGroupRequest, DeleteThingGro
 }
 
 // ListThingGroups is GET /thing-groups.
-var ListThingGroups = awswire.Operation[ListThingGroupsRequest, ListThingGroupsResponse]{
+var ListThingGroups = awswire.Operation[
+	ListThingGroupsRequest,
+	ListThingGroupsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThingGroups",
 		Method: "GET",
@@ -197,7 +245,10 @@ var ListThingGroups = awswire.Operation[ListThingGroupsRequest, ListThingGroupsR
 }
 
 // AddThingToThingGroup is PUT /thing-groups/addThingToThingGroup.
-var AddThingToThingGroup = awswire.Operation[AddThingToThingGroupRequest, AddThingToThingGroupResponse]{
+var AddThingToThingGroup = awswire.Operation[
+	AddThingToThingGroupRequest,
+	AddThingToThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "AddThingToThingGroup",
 		Method: "PUT",
@@ -209,7 +260,10 @@ var AddThingToThingGroup = awswire.Operation[AddThingToThingGroupRequest, AddThi
 }
 
 // RemoveThingFromThingGroup is PUT /thing-groups/removeThingFromThingGroup.
-var RemoveThingFromThingGroup = awswire.Operation[RemoveThingFromThingGroupRequest, RemoveThingFromThingGroupResponse]{
+var RemoveThingFromThingGroup = awswire.Operation[
+	RemoveThingFromThingGroupRequest,
+	RemoveThingFromThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "RemoveThingFromThingGroup",
 		Method: "PUT",
@@ -221,7 +275,10 @@ var RemoveThingFromThingGroup = awswire.Operation[RemoveThingFromThingGroupReque
 }
 
 // ListThingsInThingGroup is GET /thing-groups/{thingGroupName}/things.
-var ListThingsInThingGroup = awswire.Operation[ListThingsInThingGroupRequest, ListThingsInThingGroupResponse]{
+var ListThingsInThingGroup = awswire.Operation[
+	ListThingsInThingGroupRequest,
+	ListThingsInThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThingsInThingGroup",
 		Method: "GET",
@@ -233,7 +290,10 @@ var ListThingsInThingGroup = awswire.Operation[ListThingsInThingGroupRequest, Li
 }
 
 // ListThingGroupsForThing is GET /things/{thingName}/thing-groups.
-var ListThingGroupsForThing = awswire.Operation[ListThingGroupsForThingRequest, ListThingGroupsForThingResponse]{
+var ListThingGroupsForThing = awswire.Operation[
+	ListThingGroupsForThingRequest,
+	ListThingGroupsForThingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThingGroupsForThing",
 		Method: "GET",
@@ -245,7 +305,10 @@ var ListThingGroupsForThing = awswire.Operation[ListThingGroupsForThingRequest, 
 }
 
 // UpdateThingGroupsForThing is PUT /thing-groups/updateThingGroupsForThing.
-var UpdateThingGroupsForThing = awswire.Operation[UpdateThingGroupsForThingRequest, UpdateThingGroupsForThingResponse]{
+var UpdateThingGroupsForThing = awswire.Operation[
+	UpdateThingGroupsForThingRequest,
+	UpdateThingGroupsForThingResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateThingGroupsForThing",
 		Method: "PUT",
@@ -257,7 +320,10 @@ var UpdateThingGroupsForThing = awswire.Operation[UpdateThingGroupsForThingReque
 }
 
 // CreateDynamicThingGroup is POST /dynamic-thing-groups/{thingGroupName}.
-var CreateDynamicThingGroup = awswire.Operation[CreateDynamicThingGroupRequest, CreateDynamicThingGroupResponse]{
+var CreateDynamicThingGroup = awswire.Operation[
+	CreateDynamicThingGroupRequest,
+	CreateDynamicThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateDynamicThingGroup",
 		Method: "POST",
@@ -269,7 +335,10 @@ var CreateDynamicThingGroup = awswire.Operation[CreateDynamicThingGroupRequest, 
 }
 
 // UpdateDynamicThingGroup is PATCH /dynamic-thing-groups/{thingGroupName}.
-var UpdateDynamicThingGroup = awswire.Operation[UpdateDynamicThingGroupRequest, UpdateDynamicThingGroupResponse]{
+var UpdateDynamicThingGroup = awswire.Operation[
+	UpdateDynamicThingGroupRequest,
+	UpdateDynamicThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateDynamicThingGroup",
 		Method: "PATCH",
@@ -281,7 +350,10 @@ var UpdateDynamicThingGroup = awswire.Operation[UpdateDynamicThingGroupRequest, 
 }
 
 // DeleteDynamicThingGroup is DELETE /dynamic-thing-groups/{thingGroupName}.
-var DeleteDynamicThingGroup = awswire.Operation[DeleteDynamicThingGroupRequest, DeleteDynamicThingGroupResponse]{
+var DeleteDynamicThingGroup = awswire.Operation[
+	DeleteDynamicThingGroupRequest,
+	DeleteDynamicThingGroupResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteDynamicThingGroup",
 		Method: "DELETE",
@@ -293,7 +365,10 @@ var DeleteDynamicThingGroup = awswire.Operation[DeleteDynamicThingGroupRequest, 
 }
 
 // SearchIndex is POST /indices/search.
-var SearchIndex = awswire.Operation[SearchIndexRequest, SearchIndexResponse]{
+var SearchIndex = awswire.Operation[
+	SearchIndexRequest,
+	SearchIndexResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "SearchIndex",
 		Method: "POST",
@@ -305,7 +380,10 @@ var SearchIndex = awswire.Operation[SearchIndexRequest, SearchIndexResponse]{
 }
 
 // DescribeIndex is GET /indices/{indexName}.
-var DescribeIndex = awswire.Operation[DescribeIndexRequest, DescribeIndexResponse]{
+var DescribeIndex = awswire.Operation[
+	DescribeIndexRequest,
+	DescribeIndexResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeIndex",
 		Method: "GET",
@@ -317,7 +395,10 @@ var DescribeIndex = awswire.Operation[DescribeIndexRequest, DescribeIndexRespons
 }
 
 // ListIndices is GET /indices.
-var ListIndices = awswire.Operation[ListIndicesRequest, ListIndicesResponse]{
+var ListIndices = awswire.Operation[
+	ListIndicesRequest,
+	ListIndicesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListIndices",
 		Method: "GET",
@@ -329,7 +410,10 @@ var ListIndices = awswire.Operation[ListIndicesRequest, ListIndicesResponse]{
 }
 
 // GetIndexingConfiguration is GET /indexing/config.
-var GetIndexingConfiguration = awswire.Operation[GetIndexingConfigurationRequest, GetIndexingConfigurationResponse]{
+var GetIndexingConfiguration = awswire.Operation[
+	GetIndexingConfigurationRequest,
+	GetIndexingConfigurationResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetIndexingConfiguration",
 		Method: "GET",
@@ -341,7 +425,10 @@ var GetIndexingConfiguration = awswire.Operation[GetIndexingConfigurationRequest
 }
 
 // UpdateIndexingConfiguration is POST /indexing/config.
-var UpdateIndexingConfiguration = awswire.Operation[UpdateIndexingConfigurationRequest, UpdateIndexingConfigurationResponse]{
+var UpdateIndexingConfiguration = awswire.Operation[
+	UpdateIndexingConfigurationRequest,
+	UpdateIndexingConfigurationResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateIndexingConfiguration",
 		Method: "POST",
@@ -353,7 +440,10 @@ var UpdateIndexingConfiguration = awswire.Operation[UpdateIndexingConfigurationR
 }
 
 // AttachThingPrincipal is PUT /things/{thingName}/principals.
-var AttachThingPrincipal = awswire.Operation[AttachThingPrincipalRequest, AttachThingPrincipalResponse]{
+var AttachThingPrincipal = awswire.Operation[
+	AttachThingPrincipalRequest,
+	AttachThingPrincipalResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "AttachThingPrincipal",
 		Method:  "PUT",
@@ -366,7 +456,10 @@ var AttachThingPrincipal = awswire.Operation[AttachThingPrincipalRequest, Attach
 }
 
 // DetachThingPrincipal is DELETE /things/{thingName}/principals.
-var DetachThingPrincipal = awswire.Operation[DetachThingPrincipalRequest, DetachThingPrincipalResponse]{
+var DetachThingPrincipal = awswire.Operation[
+	DetachThingPrincipalRequest,
+	DetachThingPrincipalResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "DetachThingPrincipal",
 		Method:  "DELETE",
@@ -379,7 +472,10 @@ var DetachThingPrincipal = awswire.Operation[DetachThingPrincipalRequest, Detach
 }
 
 // ListThingPrincipals is GET /things/{thingName}/principals.
-var ListThingPrincipals = awswire.Operation[ListThingPrincipalsRequest, ListThingPrincipalsResponse]{
+var ListThingPrincipals = awswire.Operation[
+	ListThingPrincipalsRequest,
+	ListThingPrincipalsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThingPrincipals",
 		Method: "GET",
@@ -391,7 +487,10 @@ var ListThingPrincipals = awswire.Operation[ListThingPrincipalsRequest, ListThin
 }
 
 // ListThingPrincipalsV2 is GET /things/{thingName}/principals-v2.
-var ListThingPrincipalsV2 = awswire.Operation[ListThingPrincipalsV2Request, ListThingPrincipalsV2Response]{
+var ListThingPrincipalsV2 = awswire.Operation[
+	ListThingPrincipalsV2Request,
+	ListThingPrincipalsV2Response,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListThingPrincipalsV2",
 		Method: "GET",
@@ -403,7 +502,10 @@ var ListThingPrincipalsV2 = awswire.Operation[ListThingPrincipalsV2Request, List
 }
 
 // ListPrincipalThings is GET /principals/things.
-var ListPrincipalThings = awswire.Operation[ListPrincipalThingsRequest, ListPrincipalThingsResponse]{
+var ListPrincipalThings = awswire.Operation[
+	ListPrincipalThingsRequest,
+	ListPrincipalThingsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "ListPrincipalThings",
 		Method:  "GET",
@@ -416,7 +518,10 @@ var ListPrincipalThings = awswire.Operation[ListPrincipalThingsRequest, ListPrin
 }
 
 // ListPrincipalThingsV2 is GET /principals/things-v2.
-var ListPrincipalThingsV2 = awswire.Operation[ListPrincipalThingsV2Request, ListPrincipalThingsV2Response]{
+var ListPrincipalThingsV2 = awswire.Operation[
+	ListPrincipalThingsV2Request,
+	ListPrincipalThingsV2Response,
+]{
 	Fact: awswire.Fact{
 		Name:    "ListPrincipalThingsV2",
 		Method:  "GET",
@@ -429,7 +534,10 @@ var ListPrincipalThingsV2 = awswire.Operation[ListPrincipalThingsV2Request, List
 }
 
 // CreateKeysAndCertificate is POST /keys-and-certificate.
-var CreateKeysAndCertificate = awswire.Operation[CreateKeysAndCertificateRequest, CreateKeysAndCertificateResponse]{
+var CreateKeysAndCertificate = awswire.Operation[
+	CreateKeysAndCertificateRequest,
+	CreateKeysAndCertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateKeysAndCertificate",
 		Method: "POST",
@@ -441,7 +549,10 @@ var CreateKeysAndCertificate = awswire.Operation[CreateKeysAndCertificateRequest
 }
 
 // CreateCertificateFromCsr is POST /certificates.
-var CreateCertificateFromCsr = awswire.Operation[CreateCertificateFromCsrRequest, CreateCertificateFromCsrResponse]{
+var CreateCertificateFromCsr = awswire.Operation[
+	CreateCertificateFromCsrRequest,
+	CreateCertificateFromCsrResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateCertificateFromCsr",
 		Method: "POST",
@@ -453,7 +564,10 @@ var CreateCertificateFromCsr = awswire.Operation[CreateCertificateFromCsrRequest
 }
 
 // RegisterCertificate is POST /certificate/register.
-var RegisterCertificate = awswire.Operation[RegisterCertificateRequest, RegisterCertificateResponse]{
+var RegisterCertificate = awswire.Operation[
+	RegisterCertificateRequest,
+	RegisterCertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "RegisterCertificate",
 		Method: "POST",
@@ -465,7 +579,10 @@ var RegisterCertificate = awswire.Operation[RegisterCertificateRequest, Register
 }
 
 // RegisterCertificateWithoutCA is POST /certificate/register-no-ca.
-var RegisterCertificateWithoutCA = awswire.Operation[RegisterCertificateWithoutCARequest, RegisterCertificateWithoutCAResponse]{
+var RegisterCertificateWithoutCA = awswire.Operation[
+	RegisterCertificateWithoutCARequest,
+	RegisterCertificateWithoutCAResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "RegisterCertificateWithoutCA",
 		Method: "POST",
@@ -477,7 +594,10 @@ var RegisterCertificateWithoutCA = awswire.Operation[RegisterCertificateWithoutC
 }
 
 // DescribeCertificate is GET /certificates/{certificateId}.
-var DescribeCertificate = awswire.Operation[DescribeCertificateRequest, DescribeCertificateResponse]{
+var DescribeCertificate = awswire.Operation[
+	DescribeCertificateRequest,
+	DescribeCertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeCertificate",
 		Method: "GET",
@@ -489,7 +609,10 @@ var DescribeCertificate = awswire.Operation[DescribeCertificateRequest, Describe
 }
 
 // UpdateCertificate is PUT /certificates/{certificateId}.
-var UpdateCertificate = awswire.Operation[UpdateCertificateRequest, UpdateCertificateResponse]{
+var UpdateCertificate = awswire.Operation[
+	UpdateCertificateRequest,
+	UpdateCertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateCertificate",
 		Method: "PUT",
@@ -501,7 +624,10 @@ var UpdateCertificate = awswire.Operation[UpdateCertificateRequest, UpdateCertif
 }
 
 // DeleteCertificate is DELETE /certificates/{certificateId}.
-var DeleteCertificate = awswire.Operation[DeleteCertificateRequest, DeleteCertificateResponse]{
+var DeleteCertificate = awswire.Operation[
+	DeleteCertificateRequest,
+	DeleteCertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteCertificate",
 		Method: "DELETE",
@@ -513,7 +639,10 @@ var DeleteCertificate = awswire.Operation[DeleteCertificateRequest, DeleteCertif
 }
 
 // ListCertificates is GET /certificates.
-var ListCertificates = awswire.Operation[ListCertificatesRequest, ListCertificatesResponse]{
+var ListCertificates = awswire.Operation[
+	ListCertificatesRequest,
+	ListCertificatesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListCertificates",
 		Method: "GET",
@@ -525,7 +654,10 @@ var ListCertificates = awswire.Operation[ListCertificatesRequest, ListCertificat
 }
 
 // ListCertificatesByCA is GET /certificates-by-ca/{caCertificateId}.
-var ListCertificatesByCA = awswire.Operation[ListCertificatesByCARequest, ListCertificatesByCAResponse]{
+var ListCertificatesByCA = awswire.Operation[
+	ListCertificatesByCARequest,
+	ListCertificatesByCAResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListCertificatesByCA",
 		Method: "GET",
@@ -537,7 +669,10 @@ var ListCertificatesByCA = awswire.Operation[ListCertificatesByCARequest, ListCe
 }
 
 // TransferCertificate is PATCH /transfer-certificate/{certificateId}.
-var TransferCertificate = awswire.Operation[TransferCertificateRequest, TransferCertificateResponse]{
+var TransferCertificate = awswire.Operation[
+	TransferCertificateRequest,
+	TransferCertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "TransferCertificate",
 		Method: "PATCH",
@@ -549,7 +684,10 @@ var TransferCertificate = awswire.Operation[TransferCertificateRequest, Transfer
 }
 
 // AcceptCertificateTransfer is PATCH /accept-certificate-transfer/{certificateId}.
-var AcceptCertificateTransfer = awswire.Operation[AcceptCertificateTransferRequest, AcceptCertificateTransferResponse]{
+var AcceptCertificateTransfer = awswire.Operation[
+	AcceptCertificateTransferRequest,
+	AcceptCertificateTransferResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "AcceptCertificateTransfer",
 		Method: "PATCH",
@@ -561,7 +699,10 @@ var AcceptCertificateTransfer = awswire.Operation[AcceptCertificateTransferReque
 }
 
 // RejectCertificateTransfer is PATCH /reject-certificate-transfer/{certificateId}.
-var RejectCertificateTransfer = awswire.Operation[RejectCertificateTransferRequest, RejectCertificateTransferResponse]{
+var RejectCertificateTransfer = awswire.Operation[
+	RejectCertificateTransferRequest,
+	RejectCertificateTransferResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "RejectCertificateTransfer",
 		Method: "PATCH",
@@ -573,7 +714,10 @@ var RejectCertificateTransfer = awswire.Operation[RejectCertificateTransferReque
 }
 
 // CancelCertificateTransfer is PATCH /cancel-certificate-transfer/{certificateId}.
-var CancelCertificateTransfer = awswire.Operation[CancelCertificateTransferRequest, CancelCertificateTransferResponse]{
+var CancelCertificateTransfer = awswire.Operation[
+	CancelCertificateTransferRequest,
+	CancelCertificateTransferResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CancelCertificateTransfer",
 		Method: "PATCH",
@@ -585,7 +729,10 @@ var CancelCertificateTransfer = awswire.Operation[CancelCertificateTransferReque
 }
 
 // ListOutgoingCertificates is GET /certificates-out-going.
-var ListOutgoingCertificates = awswire.Operation[ListOutgoingCertificatesRequest, ListOutgoingCertificatesResponse]{
+var ListOutgoingCertificates = awswire.Operation[
+	ListOutgoingCertificatesRequest,
+	ListOutgoingCertificatesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListOutgoingCertificates",
 		Method: "GET",
@@ -597,7 +744,10 @@ var ListOutgoingCertificates = awswire.Operation[ListOutgoingCertificatesRequest
 }
 
 // RegisterCACertificate is POST /cacertificate.
-var RegisterCACertificate = awswire.Operation[RegisterCACertificateRequest, RegisterCACertificateResponse]{
+var RegisterCACertificate = awswire.Operation[
+	RegisterCACertificateRequest,
+	RegisterCACertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "RegisterCACertificate",
 		Method: "POST",
@@ -609,7 +759,10 @@ var RegisterCACertificate = awswire.Operation[RegisterCACertificateRequest, Regi
 }
 
 // DescribeCACertificate is GET /cacertificate/{caCertificateId}.
-var DescribeCACertificate = awswire.Operation[DescribeCACertificateRequest, DescribeCACertificateResponse]{
+var DescribeCACertificate = awswire.Operation[
+	DescribeCACertificateRequest,
+	DescribeCACertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeCACertificate",
 		Method: "GET",
@@ -621,7 +774,10 @@ var DescribeCACertificate = awswire.Operation[DescribeCACertificateRequest, Desc
 }
 
 // UpdateCACertificate is PUT /cacertificate/{caCertificateId}.
-var UpdateCACertificate = awswire.Operation[UpdateCACertificateRequest, UpdateCACertificateResponse]{
+var UpdateCACertificate = awswire.Operation[
+	UpdateCACertificateRequest,
+	UpdateCACertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateCACertificate",
 		Method: "PUT",
@@ -633,7 +789,10 @@ var UpdateCACertificate = awswire.Operation[UpdateCACertificateRequest, UpdateCA
 }
 
 // DeleteCACertificate is DELETE /cacertificate/{caCertificateId}.
-var DeleteCACertificate = awswire.Operation[DeleteCACertificateRequest, DeleteCACertificateResponse]{
+var DeleteCACertificate = awswire.Operation[
+	DeleteCACertificateRequest,
+	DeleteCACertificateResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteCACertificate",
 		Method: "DELETE",
@@ -645,7 +804,10 @@ var DeleteCACertificate = awswire.Operation[DeleteCACertificateRequest, DeleteCA
 }
 
 // ListCACertificates is GET /cacertificates.
-var ListCACertificates = awswire.Operation[ListCACertificatesRequest, ListCACertificatesResponse]{
+var ListCACertificates = awswire.Operation[
+	ListCACertificatesRequest,
+	ListCACertificatesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListCACertificates",
 		Method: "GET",
@@ -657,7 +819,10 @@ var ListCACertificates = awswire.Operation[ListCACertificatesRequest, ListCACert
 }
 
 // GetRegistrationCode is GET /registrationcode.
-var GetRegistrationCode = awswire.Operation[GetRegistrationCodeRequest, GetRegistrationCodeResponse]{
+var GetRegistrationCode = awswire.Operation[
+	GetRegistrationCodeRequest,
+	GetRegistrationCodeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetRegistrationCode",
 		Method: "GET",
@@ -669,7 +834,10 @@ var GetRegistrationCode = awswire.Operation[GetRegistrationCodeRequest, GetRegis
 }
 
 // DeleteRegistrationCode is DELETE /registrationcode.
-var DeleteRegistrationCode = awswire.Operation[DeleteRegistrationCodeRequest, DeleteRegistrationCodeResponse]{
+var DeleteRegistrationCode = awswire.Operation[
+	DeleteRegistrationCodeRequest,
+	DeleteRegistrationCodeResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteRegistrationCode",
 		Method: "DELETE",
@@ -681,7 +849,10 @@ var DeleteRegistrationCode = awswire.Operation[DeleteRegistrationCodeRequest, De
 }
 
 // CreatePolicy is POST /policies/{policyName}.
-var CreatePolicy = awswire.Operation[CreatePolicyRequest, CreatePolicyResponse]{
+var CreatePolicy = awswire.Operation[
+	CreatePolicyRequest,
+	CreatePolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreatePolicy",
 		Method: "POST",
@@ -693,7 +864,10 @@ var CreatePolicy = awswire.Operation[CreatePolicyRequest, CreatePolicyResponse]{
 }
 
 // GetPolicy is GET /policies/{policyName}.
-var GetPolicy = awswire.Operation[GetPolicyRequest, GetPolicyResponse]{
+var GetPolicy = awswire.Operation[
+	GetPolicyRequest,
+	GetPolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetPolicy",
 		Method: "GET",
@@ -705,7 +879,10 @@ var GetPolicy = awswire.Operation[GetPolicyRequest, GetPolicyResponse]{
 }
 
 // DeletePolicy is DELETE /policies/{policyName}.
-var DeletePolicy = awswire.Operation[DeletePolicyRequest, DeletePolicyResponse]{
+var DeletePolicy = awswire.Operation[
+	DeletePolicyRequest,
+	DeletePolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeletePolicy",
 		Method: "DELETE",
@@ -717,7 +894,10 @@ var DeletePolicy = awswire.Operation[DeletePolicyRequest, DeletePolicyResponse]{
 }
 
 // ListPolicies is GET /policies.
-var ListPolicies = awswire.Operation[ListPoliciesRequest, ListPoliciesResponse]{
+var ListPolicies = awswire.Operation[
+	ListPoliciesRequest,
+	ListPoliciesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListPolicies",
 		Method: "GET",
@@ -729,7 +909,10 @@ var ListPolicies = awswire.Operation[ListPoliciesRequest, ListPoliciesResponse]{
 }
 
 // CreatePolicyVersion is POST /policies/{policyName}/version.
-var CreatePolicyVersion = awswire.Operation[CreatePolicyVersionRequest, CreatePolicyVersionResponse]{
+var CreatePolicyVersion = awswire.Operation[
+	CreatePolicyVersionRequest,
+	CreatePolicyVersionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreatePolicyVersion",
 		Method: "POST",
@@ -741,7 +924,10 @@ var CreatePolicyVersion = awswire.Operation[CreatePolicyVersionRequest, CreatePo
 }
 
 // GetPolicyVersion is GET /policies/{policyName}/version/{policyVersionId}.
-var GetPolicyVersion = awswire.Operation[GetPolicyVersionRequest, GetPolicyVersionResponse]{
+var GetPolicyVersion = awswire.Operation[
+	GetPolicyVersionRequest,
+	GetPolicyVersionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetPolicyVersion",
 		Method: "GET",
@@ -753,7 +939,10 @@ var GetPolicyVersion = awswire.Operation[GetPolicyVersionRequest, GetPolicyVersi
 }
 
 // DeletePolicyVersion is DELETE /policies/{policyName}/version/{policyVersionId}.
-var DeletePolicyVersion = awswire.Operation[DeletePolicyVersionRequest, DeletePolicyVersionResponse]{
+var DeletePolicyVersion = awswire.Operation[
+	DeletePolicyVersionRequest,
+	DeletePolicyVersionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeletePolicyVersion",
 		Method: "DELETE",
@@ -765,7 +954,10 @@ var DeletePolicyVersion = awswire.Operation[DeletePolicyVersionRequest, DeletePo
 }
 
 // ListPolicyVersions is GET /policies/{policyName}/version.
-var ListPolicyVersions = awswire.Operation[ListPolicyVersionsRequest, ListPolicyVersionsResponse]{
+var ListPolicyVersions = awswire.Operation[
+	ListPolicyVersionsRequest,
+	ListPolicyVersionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListPolicyVersions",
 		Method: "GET",
@@ -777,7 +969,10 @@ var ListPolicyVersions = awswire.Operation[ListPolicyVersionsRequest, ListPolicy
 }
 
 // SetDefaultPolicyVersion is PATCH /policies/{policyName}/version/{policyVersionId}.
-var SetDefaultPolicyVersion = awswire.Operation[SetDefaultPolicyVersionRequest, SetDefaultPolicyVersionResponse]{
+var SetDefaultPolicyVersion = awswire.Operation[
+	SetDefaultPolicyVersionRequest,
+	SetDefaultPolicyVersionResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "SetDefaultPolicyVersion",
 		Method: "PATCH",
@@ -789,7 +984,10 @@ var SetDefaultPolicyVersion = awswire.Operation[SetDefaultPolicyVersionRequest, 
 }
 
 // AttachPolicy is PUT /target-policies/{policyName}.
-var AttachPolicy = awswire.Operation[AttachPolicyRequest, AttachPolicyResponse]{
+var AttachPolicy = awswire.Operation[
+	AttachPolicyRequest,
+	AttachPolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "AttachPolicy",
 		Method: "PUT",
@@ -801,7 +999,10 @@ var AttachPolicy = awswire.Operation[AttachPolicyRequest, AttachPolicyResponse]{
 }
 
 // DetachPolicy is POST /target-policies/{policyName}.
-var DetachPolicy = awswire.Operation[DetachPolicyRequest, DetachPolicyResponse]{
+var DetachPolicy = awswire.Operation[
+	DetachPolicyRequest,
+	DetachPolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DetachPolicy",
 		Method: "POST",
@@ -813,7 +1014,10 @@ var DetachPolicy = awswire.Operation[DetachPolicyRequest, DetachPolicyResponse]{
 }
 
 // ListAttachedPolicies is POST /attached-policies/{target}.
-var ListAttachedPolicies = awswire.Operation[ListAttachedPoliciesRequest, ListAttachedPoliciesResponse]{
+var ListAttachedPolicies = awswire.Operation[
+	ListAttachedPoliciesRequest,
+	ListAttachedPoliciesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListAttachedPolicies",
 		Method: "POST",
@@ -825,7 +1029,10 @@ var ListAttachedPolicies = awswire.Operation[ListAttachedPoliciesRequest, ListAt
 }
 
 // ListTargetsForPolicy is POST /policy-targets/{policyName}.
-var ListTargetsForPolicy = awswire.Operation[ListTargetsForPolicyRequest, ListTargetsForPolicyResponse]{
+var ListTargetsForPolicy = awswire.Operation[
+	ListTargetsForPolicyRequest,
+	ListTargetsForPolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListTargetsForPolicy",
 		Method: "POST",
@@ -837,7 +1044,10 @@ var ListTargetsForPolicy = awswire.Operation[ListTargetsForPolicyRequest, ListTa
 }
 
 // GetEffectivePolicies is POST /effective-policies.
-var GetEffectivePolicies = awswire.Operation[GetEffectivePoliciesRequest, GetEffectivePoliciesResponse]{
+var GetEffectivePolicies = awswire.Operation[
+	GetEffectivePoliciesRequest,
+	GetEffectivePoliciesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetEffectivePolicies",
 		Method: "POST",
@@ -849,7 +1059,10 @@ var GetEffectivePolicies = awswire.Operation[GetEffectivePoliciesRequest, GetEff
 }
 
 // TestAuthorization is POST /test-authorization.
-var TestAuthorization = awswire.Operation[TestAuthorizationRequest, TestAuthorizationResponse]{
+var TestAuthorization = awswire.Operation[
+	TestAuthorizationRequest,
+	TestAuthorizationResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "TestAuthorization",
 		Method: "POST",
@@ -861,7 +1074,10 @@ var TestAuthorization = awswire.Operation[TestAuthorizationRequest, TestAuthoriz
 }
 
 // AttachPrincipalPolicy is PUT /principal-policies/{policyName}.
-var AttachPrincipalPolicy = awswire.Operation[AttachPrincipalPolicyRequest, AttachPrincipalPolicyResponse]{
+var AttachPrincipalPolicy = awswire.Operation[
+	AttachPrincipalPolicyRequest,
+	AttachPrincipalPolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "AttachPrincipalPolicy",
 		Method:  "PUT",
@@ -874,7 +1090,10 @@ var AttachPrincipalPolicy = awswire.Operation[AttachPrincipalPolicyRequest, Atta
 }
 
 // DetachPrincipalPolicy is DELETE /principal-policies/{policyName}.
-var DetachPrincipalPolicy = awswire.Operation[DetachPrincipalPolicyRequest, DetachPrincipalPolicyResponse]{
+var DetachPrincipalPolicy = awswire.Operation[
+	DetachPrincipalPolicyRequest,
+	DetachPrincipalPolicyResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "DetachPrincipalPolicy",
 		Method:  "DELETE",
@@ -887,7 +1106,10 @@ var DetachPrincipalPolicy = awswire.Operation[DetachPrincipalPolicyRequest, Deta
 }
 
 // ListPrincipalPolicies is GET /principal-policies.
-var ListPrincipalPolicies = awswire.Operation[ListPrincipalPoliciesRequest, ListPrincipalPoliciesResponse]{
+var ListPrincipalPolicies = awswire.Operation[
+	ListPrincipalPoliciesRequest,
+	ListPrincipalPoliciesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "ListPrincipalPolicies",
 		Method:  "GET",
@@ -900,7 +1122,10 @@ var ListPrincipalPolicies = awswire.Operation[ListPrincipalPoliciesRequest, List
 }
 
 // ListPolicyPrincipals is GET /policy-principals.
-var ListPolicyPrincipals = awswire.Operation[ListPolicyPrincipalsRequest, ListPolicyPrincipalsResponse]{
+var ListPolicyPrincipals = awswire.Operation[
+	ListPolicyPrincipalsRequest,
+	ListPolicyPrincipalsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:    "ListPolicyPrincipals",
 		Method:  "GET",
@@ -913,7 +1138,10 @@ var ListPolicyPrincipals = awswire.Operation[ListPolicyPrincipalsRequest, ListPo
 }
 
 // CreateRoleAlias is POST /role-aliases/{roleAlias}.
-var CreateRoleAlias = awswire.Operation[CreateRoleAliasRequest, CreateRoleAliasResponse]{
+var CreateRoleAlias = awswire.Operation[
+	CreateRoleAliasRequest,
+	CreateRoleAliasResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "CreateRoleAlias",
 		Method: "POST",
@@ -925,7 +1153,10 @@ var CreateRoleAlias = awswire.Operation[CreateRoleAliasRequest, CreateRoleAliasR
 }
 
 // DescribeRoleAlias is GET /role-aliases/{roleAlias}.
-var DescribeRoleAlias = awswire.Operation[DescribeRoleAliasRequest, DescribeRoleAliasResponse]{
+var DescribeRoleAlias = awswire.Operation[
+	DescribeRoleAliasRequest,
+	DescribeRoleAliasResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeRoleAlias",
 		Method: "GET",
@@ -937,7 +1168,10 @@ var DescribeRoleAlias = awswire.Operation[DescribeRoleAliasRequest, DescribeRole
 }
 
 // UpdateRoleAlias is PUT /role-aliases/{roleAlias}.
-var UpdateRoleAlias = awswire.Operation[UpdateRoleAliasRequest, UpdateRoleAliasResponse]{
+var UpdateRoleAlias = awswire.Operation[
+	UpdateRoleAliasRequest,
+	UpdateRoleAliasResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "UpdateRoleAlias",
 		Method: "PUT",
@@ -949,7 +1183,10 @@ var UpdateRoleAlias = awswire.Operation[UpdateRoleAliasRequest, UpdateRoleAliasR
 }
 
 // DeleteRoleAlias is DELETE /role-aliases/{roleAlias}.
-var DeleteRoleAlias = awswire.Operation[DeleteRoleAliasRequest, DeleteRoleAliasResponse]{
+var DeleteRoleAlias = awswire.Operation[
+	DeleteRoleAliasRequest,
+	DeleteRoleAliasResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteRoleAlias",
 		Method: "DELETE",
@@ -961,7 +1198,10 @@ var DeleteRoleAlias = awswire.Operation[DeleteRoleAliasRequest, DeleteRoleAliasR
 }
 
 // ListRoleAliases is GET /role-aliases.
-var ListRoleAliases = awswire.Operation[ListRoleAliasesRequest, ListRoleAliasesResponse]{
+var ListRoleAliases = awswire.Operation[
+	ListRoleAliasesRequest,
+	ListRoleAliasesResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListRoleAliases",
 		Method: "GET",
@@ -973,7 +1213,10 @@ var ListRoleAliases = awswire.Operation[ListRoleAliasesRequest, ListRoleAliasesR
 }
 
 // SetLoggingOptions is POST /loggingOptions.
-var SetLoggingOptions = awswire.Operation[SetLoggingOptionsRequest, SetLoggingOptionsResponse]{
+var SetLoggingOptions = awswire.Operation[
+	SetLoggingOptionsRequest,
+	SetLoggingOptionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "SetLoggingOptions",
 		Method: "POST",
@@ -985,7 +1228,10 @@ var SetLoggingOptions = awswire.Operation[SetLoggingOptionsRequest, SetLoggingOp
 }
 
 // GetLoggingOptions is GET /loggingOptions.
-var GetLoggingOptions = awswire.Operation[GetLoggingOptionsRequest, GetLoggingOptionsResponse]{
+var GetLoggingOptions = awswire.Operation[
+	GetLoggingOptionsRequest,
+	GetLoggingOptionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetLoggingOptions",
 		Method: "GET",
@@ -997,7 +1243,10 @@ var GetLoggingOptions = awswire.Operation[GetLoggingOptionsRequest, GetLoggingOp
 }
 
 // SetV2LoggingOptions is POST /v2LoggingOptions.
-var SetV2LoggingOptions = awswire.Operation[SetV2LoggingOptionsRequest, SetV2LoggingOptionsResponse]{
+var SetV2LoggingOptions = awswire.Operation[
+	SetV2LoggingOptionsRequest,
+	SetV2LoggingOptionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "SetV2LoggingOptions",
 		Method: "POST",
@@ -1009,7 +1258,10 @@ var SetV2LoggingOptions = awswire.Operation[SetV2LoggingOptionsRequest, SetV2Log
 }
 
 // GetV2LoggingOptions is GET /v2LoggingOptions.
-var GetV2LoggingOptions = awswire.Operation[GetV2LoggingOptionsRequest, GetV2LoggingOptionsResponse]{
+var GetV2LoggingOptions = awswire.Operation[
+	GetV2LoggingOptionsRequest,
+	GetV2LoggingOptionsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "GetV2LoggingOptions",
 		Method: "GET",
@@ -1021,7 +1273,10 @@ var GetV2LoggingOptions = awswire.Operation[GetV2LoggingOptionsRequest, GetV2Log
 }
 
 // SetV2LoggingLevel is POST /v2LoggingLevel.
-var SetV2LoggingLevel = awswire.Operation[SetV2LoggingLevelRequest, SetV2LoggingLevelResponse]{
+var SetV2LoggingLevel = awswire.Operation[
+	SetV2LoggingLevelRequest,
+	SetV2LoggingLevelResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "SetV2LoggingLevel",
 		Method: "POST",
@@ -1033,7 +1288,10 @@ var SetV2LoggingLevel = awswire.Operation[SetV2LoggingLevelRequest, SetV2Logging
 }
 
 // DeleteV2LoggingLevel is DELETE /v2LoggingLevel.
-var DeleteV2LoggingLevel = awswire.Operation[DeleteV2LoggingLevelRequest, DeleteV2LoggingLevelResponse]{
+var DeleteV2LoggingLevel = awswire.Operation[
+	DeleteV2LoggingLevelRequest,
+	DeleteV2LoggingLevelResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DeleteV2LoggingLevel",
 		Method: "DELETE",
@@ -1045,7 +1303,10 @@ var DeleteV2LoggingLevel = awswire.Operation[DeleteV2LoggingLevelRequest, Delete
 }
 
 // ListV2LoggingLevels is GET /v2LoggingLevel.
-var ListV2LoggingLevels = awswire.Operation[ListV2LoggingLevelsRequest, ListV2LoggingLevelsResponse]{
+var ListV2LoggingLevels = awswire.Operation[
+	ListV2LoggingLevelsRequest,
+	ListV2LoggingLevelsResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "ListV2LoggingLevels",
 		Method: "GET",
@@ -1057,7 +1318,10 @@ var ListV2LoggingLevels = awswire.Operation[ListV2LoggingLevelsRequest, ListV2Lo
 }
 
 // DescribeEndpoint is GET /endpoint.
-var DescribeEndpoint = awswire.Operation[DescribeEndpointRequest, DescribeEndpointResponse]{
+var DescribeEndpoint = awswire.Operation[
+	DescribeEndpointRequest,
+	DescribeEndpointResponse,
+]{
 	Fact: awswire.Fact{
 		Name:   "DescribeEndpoint",
 		Method: "GET",
