@@ -1,0 +1,161 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// WorkflowKind is the kind of the workflows that run audits.
+const WorkflowKind = "audit"
+
+// SliceRows is how many resources a slice looks at.
+const SliceRows = 1000
+
+// SliceStore is what the engine needs of the database, inside the transaction
+// of a slice. Pages come in order of Seq and begin behind the one named.
+type SliceStore interface {
+	// LockAudit reads an audit and keeps it from others until the slice ends.
+	// It is nil when there is none.
+	LockAudit(ctx context.Context, tx durable.Tx, scope fleet.Scope, id string) (*Task, error)
+	// SaveAudit stores the audit's state and the findings of the slice.
+	SaveAudit(ctx context.Context, tx durable.Tx, t *Task, findings []Finding) error
+
+	LoggingOptionsIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*fleet.LoggingOptions, error)
+	CACertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.CACertificate, error)
+	CertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.Certificate, error)
+	// PolicyPage lists the default versions.
+	PolicyPage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.PolicyVersion, error)
+}
+
+// Page is the part of a list behind a position.
+type Page struct {
+	After int64
+	Limit int
+}
+
+// Observer hears of finished work.
+type Observer interface {
+	// Audit is called when an audit ends.
+	Audit(status string)
+	// Resources is called for every check of an audit that ends.
+	Resources(check string, evaluated, nonCompliant int)
+	// Findings is called when findings are stored.
+	Findings(check string, n int)
+}
+
+// Engine runs audits, a slice at a time. It is a durable.Task.
+type Engine struct {
+	Store    SliceStore
+	Checks   Checks
+	WeakKeys WeakKeys // nil when no list is loaded
+	Observer Observer
+	Now      func() time.Time
+}
+
+// Slice looks at the next resources of an audit.
+func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool, error) {
+	scope := fleet.Scope{Account: id.Account, Region: id.Region}
+	t, err := e.Store.LockAudit(ctx, tx, scope, id.Name)
+	if err != nil || t == nil || t.Status != TaskInProgress {
+		return false, err
+	}
+	s := e.newSlice(t)
+	for kind(t.Pass) < passes && len(s.rules[t.Pass]) == 0 {
+		t.Pass++
+	}
+	if kind(t.Pass) < passes {
+		if err := e.page(ctx, tx, s); err != nil {
+			return false, err
+		}
+	}
+	if kind(t.Pass) == passes {
+		s.finish()
+	}
+	if err := e.Store.SaveAudit(ctx, tx, t, s.findings); err != nil {
+		return false, err
+	}
+	e.report(s)
+	return t.Status == TaskInProgress, nil
+}
+
+// Abandon ends an audit that cannot be finished: what was not complete has
+// failed.
+func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reason string) error {
+	t, err := e.Store.LockAudit(ctx, tx, fleet.Scope{Account: id.Account, Region: id.Region}, id.Name)
+	if err != nil || t == nil || t.Status != TaskInProgress {
+		return err
+	}
+	for _, state := range t.States {
+		if state.Status == CheckInProgress {
+			state.Status, state.Message = CheckFailed, reason
+		}
+	}
+	t.Status, t.Ended = TaskFailed, e.Now()
+	e.Observer.Audit(string(t.Status))
+	return e.Store.SaveAudit(ctx, tx, t, nil)
+}
+
+// page judges one page of the current pass and moves on to the next pass at
+// its end.
+func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) {
+	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows}
+	seen := 0
+	switch kind(t.Pass) {
+	case accountPass:
+		var l *fleet.LoggingOptions
+		if l, err = e.Store.LoggingOptionsIn(ctx, tx, t.Scope); err == nil {
+			s.account(l)
+		}
+	case caPass:
+		var list []fleet.CACertificate
+		list, err = e.Store.CACertificatePage(ctx, tx, t.Scope, page)
+		seen = len(list)
+		for i := range list {
+			s.ca(&list[i])
+		}
+	case certificatePass:
+		var list []fleet.Certificate
+		list, err = e.Store.CertificatePage(ctx, tx, t.Scope, page)
+		seen = len(list)
+		for i := range list {
+			s.certificate(&list[i])
+		}
+	case policyPass:
+		var list []fleet.PolicyVersion
+		list, err = e.Store.PolicyPage(ctx, tx, t.Scope, page)
+		seen = len(list)
+		for i := range list {
+			s.policy(&list[i])
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("read resources: %w", err)
+	}
+	if seen < SliceRows {
+		s.completePass()
+	}
+	return nil
+}
+
+// report tells the observer. A slice that is rolled back after this is told
+// twice: counters are for watching, not for accounting.
+func (e *Engine) report(s *slice) {
+	counts := map[string]int{}
+	for i := range s.findings {
+		counts[s.findings[i].Check]++
+	}
+	for check, n := range counts {
+		e.Observer.Findings(check, n)
+	}
+	if s.task.Status == TaskInProgress {
+		return
+	}
+	e.Observer.Audit(string(s.task.Status))
+	for name, state := range s.task.States {
+		e.Observer.Resources(name, int(state.Total), int(state.NonCompliant))
+	}
+}

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// slice judges one page of resources.
+type slice struct {
+	task     *Task
+	prefix   string
+	now      time.Time
+	rules    [passes][]rule
+	findings []Finding
+}
+
+// rule is an enabled check with its environment and its counters.
+type rule struct {
+	*Check
+	env   Env
+	state *CheckState
+}
+
+func (e *Engine) newSlice(t *Task) *slice {
+	s := &slice{task: t, prefix: FindingPrefix(t.ID), now: e.Now()}
+	for _, name := range t.Checks {
+		check, state := e.Checks.Named(name), t.States[name]
+		if check == nil {
+			// A newer version began this audit and this one cannot run the check.
+			state.Status, state.Message = CheckFailed, "this version has no such check"
+			continue
+		}
+		// Ages are judged as of the start, so that every slice judges alike.
+		env := Env{Now: t.Started, WeakKeys: e.WeakKeys}.WithSettings(state.Settings)
+		pass := check.pass()
+		s.rules[pass] = append(s.rules[pass], rule{check, env, state})
+	}
+	return s
+}
+
+func (s *slice) account(l *fleet.LoggingOptions) {
+	for _, r := range s.rules[accountPass] {
+		s.judge(r, AccountSettings, s.task.Scope.Account, r.Account(r.env, l))
+	}
+}
+
+func (s *slice) ca(c *fleet.CACertificate) {
+	s.task.Position = c.Seq
+	for _, r := range s.rules[caPass] {
+		if r.CoversCA == nil || r.CoversCA(c) {
+			s.judge(r, CACertificate, c.ID, r.CA(r.env, c))
+		}
+	}
+}
+
+func (s *slice) certificate(c *fleet.Certificate) {
+	s.task.Position = c.Seq
+	for _, r := range s.rules[certificatePass] {
+		if r.Covers == nil || r.Covers(c) {
+			s.judge(r, DeviceCertificate, c.ID, r.Certificate(r.env, c))
+		}
+	}
+}
+
+func (s *slice) policy(p *fleet.PolicyVersion) {
+	s.task.Position = p.Seq
+	for _, r := range s.rules[policyPass] {
+		s.judge(r, IoTPolicy, PolicyKey(p.Policy, fleet.VersionID(p.Version)), r.Policy(r.env, p))
+	}
+}
+
+// judge counts a resource once, whatever the number of violations, and makes a
+// finding of each.
+func (s *slice) judge(r rule, t ResourceType, key string, violations []Violation) {
+	r.state.Total++
+	if len(violations) == 0 {
+		return
+	}
+	r.state.NonCompliant++
+	for _, v := range violations {
+		s.task.Findings++
+		if r.state.Reasons == nil {
+			r.state.Reasons = map[string]int64{}
+		}
+		r.state.Reasons[v.Code]++
+		s.findings = append(s.findings, Finding{
+			FindingRef: FindingRef{Audit: s.task.Seq, N: s.task.Findings},
+			ID:         FindingID(s.prefix, s.task.Findings), TaskID: s.task.ID,
+			Check: r.Name, Severity: r.Severity,
+			Resource:   Resource{Type: t, Key: key, Info: v.Info},
+			ReasonCode: v.Code, Reason: v.Text, Found: s.now, Related: v.Related,
+		})
+	}
+}
+
+// completePass gives the checks of a pass that has seen everything their
+// verdict.
+func (s *slice) completePass() {
+	for _, r := range s.rules[s.task.Pass] {
+		r.state.Status = CheckCompliant
+		if r.state.NonCompliant > r.state.Suppressed {
+			r.state.Status = CheckNonCompliant
+		}
+		if r.Untested != nil {
+			r.state.Message = r.Untested(r.env)
+		}
+	}
+	s.task.Pass++
+	s.task.Position = 0
+	for kind(s.task.Pass) < passes && len(s.rules[s.task.Pass]) == 0 {
+		s.task.Pass++
+	}
+}
+
+// finish ends the audit: it has failed when no check has a result.
+func (s *slice) finish() {
+	s.task.Status, s.task.Ended = TaskFailed, s.now
+	for _, state := range s.task.States {
+		if state.Status != CheckFailed {
+			s.task.Status = TaskCompleted
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package mitigation
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// runLarge works on one finding that takes more changes than a slice may make:
+// a part of one of its actions. The execution is in progress between slices.
+func (s *slice) runLarge() error {
+	t, it := s.task, s.items[0]
+	s.items = s.items[:1]
+	if t.Cursor == nil {
+		t.Cursor = &Cursor{}
+	}
+	n, continues := t.Cursor.Action, t.Cursor.After != ""
+	at := &attempt{item: it}
+	more, err := s.part(t.Action(it.actions[n]), at)
+	if err != nil {
+		return err
+	}
+	if more {
+		ex := s.execution(it, n, InProgress, at.failure)
+		ex.Changes, ex.Continues, ex.Ended = at.changes, continues, time.Time{}
+		it.done = append(it.done, ex)
+		return nil
+	}
+	s.end(at, n)
+	it.done[0].Continues = continues
+	t.Cursor = &Cursor{Action: n + 1}
+	if it.failed {
+		for k := n + 1; k < len(it.actions); k++ {
+			it.done = append(it.done, s.execution(it, k, Skipped, nil))
+		}
+	}
+	if it.failed || n+1 == len(it.actions) {
+		s.settle(it.finding.FindingRef)
+	}
+	return nil
+}
+
+// part applies an action to the next things of a finding's certificate,
+// moves the cursor behind them and reports whether there are more.
+func (s *slice) part(a *Action, at *attempt) (more bool, err error) {
+	cursor, most := s.task.Cursor, SliceChanges
+	if g := a.Params.AddThingsToThingGroup; g != nil {
+		most = max(1, SliceChanges/len(g.Groups))
+	}
+	subjects, err := s.subjects(a, []*attempt{at}, cursor.After, most)
+	if err != nil {
+		return false, err
+	}
+	planned, failure := s.e.Kinds.Of(a.Type).Plan(&a.Params, &subjects[0])
+	overtaken, err := s.commit(planned, slices.Repeat([]*attempt{at}, len(planned)))
+	if len(overtaken) > 0 && failure == nil {
+		failure = &Failure{ResourceBusy, "a thing or group changed while the action was applied"}
+	}
+	if cursor.Failure == nil {
+		cursor.Failure = failure
+	}
+	at.failure = cursor.Failure
+	if things := subjects[0].Things; len(things) == most {
+		more, cursor.After = true, things[len(things)-1].Name
+	}
+	return more, err
+}
+
+// subjects reads what a plan for each finding is made from.
+func (s *slice) subjects(a *Action, list []*attempt, after string, most int) ([]Subject, error) {
+	out := make([]Subject, len(list))
+	names := make([]string, len(list))
+	for i, at := range list {
+		out[i].Finding = at.finding
+		names[i] = at.finding.Resource.Key
+	}
+	st, ctx, tx, scope := s.e.Store, s.ctx, s.tx, s.task.Scope
+	var err error
+	switch s.e.Kinds.Of(a.Type).Needs {
+	case NeedsCertificate:
+		var m map[string]*fleet.Certificate
+		m, err = st.CertificateStates(ctx, tx, scope, names)
+		for i := range out {
+			out[i].Certificate = m[names[i]]
+		}
+	case NeedsCA:
+		var m map[string]*fleet.CACertificate
+		m, err = st.CACertificateStates(ctx, tx, scope, names)
+		for i := range out {
+			out[i].CA = m[names[i]]
+		}
+	case NeedsPolicy:
+		for i := range names {
+			names[i], _ = audit.SplitPolicyKey(names[i])
+		}
+		var m map[string]*fleet.Policy
+		m, err = st.PolicyStates(ctx, tx, scope, names)
+		for i := range out {
+			out[i].Policy = m[names[i]]
+		}
+	case NeedsLogging:
+		var l *fleet.LoggingOptions
+		l, err = st.LoggingOptionsIn(ctx, tx, scope)
+		for i := range out {
+			out[i].Logging = l
+		}
+	case NeedsThings:
+		return out, s.things(a, out, CertificateThings{Certificates: names, After: after, Most: most})
+	}
+	return out, err
+}
+
+// things reads the things of each finding's certificate and the groups that
+// the action names.
+func (s *slice) things(a *Action, out []Subject, q CertificateThings) error {
+	groups, err := s.e.Store.GroupStates(s.ctx, s.tx, s.task.Scope, a.Params.AddThingsToThingGroup.Groups)
+	if err != nil {
+		return err
+	}
+	certs, err := s.e.Store.CertificateStates(s.ctx, s.tx, s.task.Scope, q.Certificates)
+	if err != nil {
+		return err
+	}
+	things, err := s.e.Store.ThingsOf(s.ctx, s.tx, s.task.Scope, q)
+	for i := range out {
+		key := out[i].Finding.Resource.Key
+		out[i].Groups, out[i].Certificate, out[i].Things = groups, certs[key], things[key]
+	}
+	return err
+}
+
+func keys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

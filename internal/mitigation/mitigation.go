@@ -1,0 +1,255 @@
+// Package mitigation acts on what audits find: the actions an account has
+// defined, the tasks that apply them, and one execution for every action on
+// every finding.
+//
+// An action does not act. It plans changes, as a pure function of a finding
+// and its resource; the engine here has them applied, a slice at a time. The
+// action types are in package action below it. The package knows neither SQL
+// nor the wire.
+package mitigation
+
+import (
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// Action is a mitigation action that an account has defined. A task keeps its
+// own copy.
+type Action struct {
+	Name     string           `json:"name"`
+	ID       string           `json:"id"`
+	Type     audit.ActionType `json:"type"`
+	RoleARN  string           `json:"roleArn"` // recorded, not yet judged
+	Params   Params           `json:"params"`
+	Created  time.Time        `json:"-"`
+	Modified time.Time        `json:"-"`
+}
+
+// Params are the parameters of an action: exactly one member is set, and it
+// says the type.
+type Params struct {
+	UpdateDeviceCertificate     *UpdateCertificate `json:"updateDeviceCertificate,omitempty"`
+	UpdateCACertificate         *UpdateCertificate `json:"updateCACertificate,omitempty"`
+	AddThingsToThingGroup       *AddThings         `json:"addThingsToThingGroup,omitempty"`
+	ReplaceDefaultPolicyVersion *ReplacePolicy     `json:"replaceDefaultPolicyVersion,omitempty"`
+	EnableIoTLogging            *EnableLogging     `json:"enableIoTLogging,omitempty"`
+}
+
+// UpdateCertificate says what becomes of a certificate.
+type UpdateCertificate struct {
+	Action string `json:"action"` // DEACTIVATE
+}
+
+// AddThings names the static groups that things are put into.
+type AddThings struct {
+	Groups []string `json:"groups"`
+}
+
+// ReplacePolicy names the document that replaces a policy's default version.
+type ReplacePolicy struct {
+	Template string `json:"template"` // BLANK_POLICY
+}
+
+// EnableLogging says how the account shall log.
+type EnableLogging struct {
+	RoleARN string `json:"roleArn"`
+	Level   string `json:"level"`
+}
+
+// TaskStatus is the state of a task, equal to the wire value.
+type TaskStatus string
+
+// The states of a task. All but the first are final.
+const (
+	TaskInProgress TaskStatus = "IN_PROGRESS"
+	TaskCompleted  TaskStatus = "COMPLETED"
+	TaskFailed     TaskStatus = "FAILED"
+	TaskCanceled   TaskStatus = "CANCELED"
+)
+
+// Status is the state of an execution, equal to the wire value.
+type Status string
+
+// The states of an execution. Pending is never stored, and Canceled neither:
+// both follow from how far the task is.
+const (
+	Pending    Status = "PENDING"
+	InProgress Status = "IN_PROGRESS"
+	Completed  Status = "COMPLETED"
+	Failed     Status = "FAILED"
+	Skipped    Status = "SKIPPED"
+	Canceled   Status = "CANCELED"
+)
+
+// Target says which findings a task is for: all of an audit, perhaps narrowed
+// by reason codes for each check, or chosen ones.
+type Target struct {
+	AuditTaskID string              `json:"auditTaskId,omitempty"`
+	FindingIDs  []string            `json:"findingIds,omitempty"`
+	ReasonCodes map[string][]string `json:"reasonCodes,omitempty"`
+}
+
+// Stat counts the findings of one check in a task. What is not counted as
+// succeeded, failed or skipped is still to do, or was canceled with the task.
+type Stat struct {
+	Total     int64 `json:"total"`
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`
+	Skipped   int64 `json:"skipped"` // outside the target's reason codes
+}
+
+// Rest is how many findings have no outcome.
+func (s *Stat) Rest() int64 { return s.Total - s.Succeeded - s.Failed - s.Skipped }
+
+// Task applies actions to findings.
+type Task struct {
+	Seq         int64
+	Scope       fleet.Scope
+	ID          string
+	Token       string
+	RequestHash string
+	Status      TaskStatus
+	Target      Target
+	// Mapping names, for each check, the actions in the order they are applied.
+	Mapping map[string][]string
+	Actions []Action // as they were when the task began
+	Stats   map[string]*Stat
+	Started time.Time
+	Ended   time.Time // zero while it runs
+	Message string
+
+	// Refs is what the target was resolved to; N is 0 for a whole audit.
+	Refs []audit.FindingRef
+
+	// Done is the last finding that has its outcome. Cursor is set inside a
+	// finding that takes more than a slice.
+	Done   audit.FindingRef
+	Cursor *Cursor
+}
+
+// Cursor is how far a task is inside one finding.
+type Cursor struct {
+	Action  int      `json:"action"`            // in the check's list
+	After   string   `json:"after,omitempty"`   // the last thing done; "" before the first
+	Failure *Failure `json:"failure,omitempty"` // the first that the action met
+}
+
+// Action is the task's copy of an action.
+func (t *Task) Action(name string) *Action {
+	for i := range t.Actions {
+		if t.Actions[i].Name == name {
+			return &t.Actions[i]
+		}
+	}
+	return nil
+}
+
+// Wants reports whether the task applies to a finding of this check and
+// reason.
+func (t *Task) Wants(check, reason string, suppressed bool) bool {
+	if suppressed || len(t.Mapping[check]) == 0 {
+		return false
+	}
+	if t.Target.ReasonCodes == nil {
+		return true
+	}
+	for _, code := range t.Target.ReasonCodes[check] {
+		if code == reason {
+			return true
+		}
+	}
+	return false
+}
+
+// Summary is a task in a list.
+type Summary struct {
+	Seq     int64
+	ID      string
+	Status  TaskStatus
+	Started time.Time
+}
+
+// Execution is one action applied to one finding.
+type Execution struct {
+	Finding audit.FindingRef
+	Index   int // of the action in the check's list
+	Status  Status
+	Failure
+	Started time.Time
+	Ended   time.Time // zero while it runs
+	Changes []fleet.ChangeRow
+	// Continues says that an earlier slice stored the execution already.
+	Continues bool
+}
+
+// Failure is why an execution failed.
+type Failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Error codes of executions. The first two are AWS's.
+const (
+	InsufficientPermissions = "INSUFFICIENT_PERMISSIONS"
+	InvalidState            = "INVALID_STATE_OF_RESOURCE"
+	ResourceNotFound        = "RESOURCE_NOT_FOUND"
+	LimitExceeded           = "LIMIT_EXCEEDED"
+	ResourceBusy            = "RESOURCE_CHANGED_MEANWHILE"
+)
+
+// Kind is the behaviour of one type of action.
+type Kind struct {
+	Type audit.ActionType
+	Doc  string
+	// Needs is the state a plan is made from.
+	Needs Needs
+	// Plan says what has to change for this finding. It is a pure function. It
+	// may plan some changes and fail all the same: what it planned is applied.
+	// No change and no failure means that all is as it should be.
+	Plan func(p *Params, s *Subject) ([]fleet.Change, *Failure)
+}
+
+// Needs names a part of the registry.
+type Needs int
+
+// What a plan may need.
+const (
+	NeedsCertificate Needs = iota
+	NeedsCA
+	NeedsPolicy
+	NeedsLogging
+	NeedsThings
+)
+
+// Subject is a finding with the state of what it is about, as it is in the
+// slice's transaction. What is gone is nil.
+type Subject struct {
+	Finding     *audit.Finding
+	Certificate *fleet.Certificate
+	CA          *fleet.CACertificate
+	Policy      *fleet.Policy
+	Logging     *fleet.LoggingOptions
+	Things      []ThingState
+	Groups      map[string]*fleet.Group // the action's groups that exist
+}
+
+// ThingState is a thing with the groups it is in.
+type ThingState struct {
+	Name   string
+	Groups []fleet.Membership
+}
+
+// Kinds are the action types that are built.
+type Kinds []*Kind
+
+// Of returns the behaviour of a type, or nil when it is not built.
+func (k Kinds) Of(t audit.ActionType) *Kind {
+	for _, kind := range k {
+		if kind.Type == t {
+			return kind
+		}
+	}
+	return nil
+}

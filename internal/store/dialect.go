@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is everything in which the two databases differ, but for the DDL.
+type dialect struct {
+	name string
+	// now is an expression for the database's own clock in milliseconds, for
+	// what several nodes compare with each other.
+	now string
+	// nextSeq makes @n numbers and returns them, one a row.
+	nextSeq string
+	// unique and reference say that a driver error is a broken UNIQUE
+	// constraint or foreign key.
+	unique, reference func(error) bool
+	// in is a condition that column equals one of the numbers or texts.
+	in func(column, arg string, a args, values any) string
+	// lockRows makes transactions that change what hangs on the same rows wait
+	// for each other: rows of a table that has scope and the column in its key.
+	lockRows func(ctx context.Context, q querier, r rowset) error
+}
+
+var sqliteDialect = &dialect{
+	name: "sqlite",
+	now:  "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+	nextSeq: `WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < @n)
+		SELECT (SELECT value FROM numbers) - @n + i FROM s ORDER BY i`,
+	unique: func(err error) bool {
+		code := sqliteCode(err)
+		return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	},
+	reference: func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
+	in:        sqliteIn,
+	// SQLite has one writer: transactions never run side by side.
+	lockRows: func(context.Context, querier, rowset) error { return nil },
+}
+
+var postgresDialect = &dialect{
+	name:      "postgres",
+	now:       "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+	nextSeq:   `SELECT nextval('numbers') FROM generate_series(1, CAST(@n AS BIGINT))`,
+	unique:    func(err error) bool { return pgCode(err) == "23505" },
+	reference: func(err error) bool { return pgCode(err) == "23503" },
+	in: func(column, arg string, a args, values any) string {
+		a[arg] = values
+		return column + " = ANY(@" + arg + ")"
+	},
+	lockRows: func(ctx context.Context, q querier, r rowset) error {
+		// In one order for everybody, so that no two wait for each other.
+		_, err := q.exec(ctx, fmt.Sprintf(`SELECT 1 FROM %s WHERE scope = @scope AND %s = ANY(@keys)
+			ORDER BY %s FOR NO KEY UPDATE`, r.table, r.column, r.column), args{"scope": r.scope, "keys": r.keys})
+		return err
+	},
+}
+
+func sqliteCode(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+func pgCode(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// sqliteIn writes numbers into the text, where they are safe and cheap, and
+// passes texts as arguments.
+func sqliteIn(column, arg string, a args, values any) string {
+	var b strings.Builder
+	b.WriteString(column + " IN (")
+	switch list := values.(type) {
+	case []int64:
+		for i, v := range list {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(strconv.FormatInt(v, 10))
+		}
+	case []string:
+		for i, v := range list {
+			name := fmt.Sprintf("%s_%d", arg, i)
+			a[name] = v
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString("@" + name)
+		}
+	}
+	return b.String() + ")"
+}
+
+// rowset names rows of a scope by one column.
+type rowset struct {
+	table, column string
+	scope         int64
+	keys          []string
+}
+
+// lockRows locks rows until the transaction ends. Rows that are not there are
+// not locked.
+func lockRows(ctx context.Context, q querier, table, column string, scope int64, keys ...string) error {
+	return q.dialect().lockRows(ctx, q, rowset{table: table, column: column, scope: scope, keys: keys})
+}
+
+// nextSeq returns n new numbers in rising order. Numbers of a transaction that
+// fails may be lost.
+func nextSeq(ctx context.Context, q querier, n int) ([]int64, error) {
+	if q.dialect() == sqliteDialect {
+		if _, err := q.exec(ctx, `UPDATE numbers SET value = value + @n`, args{"n": n}); err != nil {
+			return nil, err
+		}
+	}
+	return all(ctx, q, q.dialect().nextSeq, args{"n": n}, scalar[int64])
+}

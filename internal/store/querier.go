@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cordon-iot/cordon/internal/durable"
+)
+
+// args are the named arguments of one statement: @name in the text.
+type args map[string]any
+
+// querier runs one SQL text on either database. It is a reader, an open
+// transaction, or a slice of the durable engine.
+type querier interface {
+	// exec returns how many rows were changed.
+	exec(ctx context.Context, sql string, a args) (int64, error)
+	query(ctx context.Context, sql string, a args) (rows, error)
+	dialect() *dialect
+}
+
+// rows is a cursor over a result.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
+
+// scanner is what a scan function reads one row from.
+type scanner interface {
+	Scan(dest ...any) error
+}
+
+// all reads every row of a result. Callers bound the result by a LIMIT.
+func all[T any](ctx context.Context, q querier, sql string, a args, scan func(scanner) (T, error)) ([]T, error) {
+	r, err := q.query(ctx, sql, a)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []T
+	for r.Next() {
+		v, err := scan(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, errors.Join(r.Err(), r.Close())
+}
+
+// one reads the first row; ok is false when there is none.
+func one[T any](ctx context.Context, q querier, sql string, a args, scan func(scanner) (T, error)) (v T, ok bool, err error) {
+	list, err := all(ctx, q, sql, a, scan)
+	if err != nil || len(list) == 0 {
+		return v, false, err
+	}
+	return list[0], true, nil
+}
+
+// scalar scans a single column.
+func scalar[T any](s scanner) (v T, err error) {
+	err = s.Scan(&v)
+	return v, err
+}
+
+// count reads one number.
+func count(ctx context.Context, q querier, sql string, a args) (int64, error) {
+	n, _, err := one(ctx, q, sql, a, scalar[int64])
+	return n, err
+}
+
+// sqlRunner is the part of *sql.DB and *sql.Tx that a querier needs.
+type sqlRunner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// sqliteQuerier runs statements through database/sql. SQLite understands
+// @name itself.
+type sqliteQuerier struct{ r sqlRunner }
+
+func (q sqliteQuerier) exec(ctx context.Context, text string, a args) (int64, error) {
+	res, err := q.r.ExecContext(ctx, text, sqliteArgs(a)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (q sqliteQuerier) query(ctx context.Context, text string, a args) (rows, error) {
+	return q.r.QueryContext(ctx, text, sqliteArgs(a)...)
+}
+
+func (q sqliteQuerier) dialect() *dialect { return sqliteDialect }
+
+func sqliteArgs(a args) []any {
+	out := make([]any, 0, len(a))
+	for name, v := range a {
+		out = append(out, sql.Named(name, v))
+	}
+	return out
+}
+
+// pgRunner is the part of a pgx pool and transaction that a querier needs.
+type pgRunner interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// pgQuerier runs statements through pgx, which rewrites @name.
+type pgQuerier struct{ r pgRunner }
+
+func (q pgQuerier) exec(ctx context.Context, text string, a args) (int64, error) {
+	r, err := q.r.Query(ctx, text, pgArgs(a)...)
+	if err != nil {
+		return 0, err
+	}
+	r.Close()
+	return r.CommandTag().RowsAffected(), r.Err()
+}
+
+func (q pgQuerier) query(ctx context.Context, text string, a args) (rows, error) {
+	r, err := q.r.Query(ctx, text, pgArgs(a)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgRows{r}, nil
+}
+
+func (q pgQuerier) dialect() *dialect { return postgresDialect }
+
+func pgArgs(a args) []any {
+	if len(a) == 0 {
+		return nil
+	}
+	return []any{pgx.StrictNamedArgs(a)}
+}
+
+type pgRows struct{ pgx.Rows }
+
+func (r pgRows) Close() error {
+	r.Rows.Close()
+	return r.Rows.Err()
+}
+
+// sliceQuerier runs statements inside a step of the durable engine, so that
+// they commit together with its checkpoint.
+type sliceQuerier struct {
+	tx durable.Tx
+	d  *dialect
+}
+
+func (q sliceQuerier) args(a args) []any {
+	if q.d == sqliteDialect {
+		return sqliteArgs(a)
+	}
+	return pgArgs(a)
+}
+
+func (q sliceQuerier) exec(ctx context.Context, text string, a args) (int64, error) {
+	res, err := q.tx.Exec(ctx, text, q.args(a)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (q sliceQuerier) query(ctx context.Context, text string, a args) (rows, error) {
+	return q.tx.Query(ctx, text, q.args(a)...)
+}
+
+func (q sliceQuerier) dialect() *dialect { return q.d }
+
+var _ pgRunner = (*pgxpool.Pool)(nil)

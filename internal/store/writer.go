@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// maxBatch bounds how many writes share a commit.
+const maxBatch = 256
+
+// errClosed is what a write hears that comes after Close.
+var errClosed = errors.New("the store is closed")
+
+// writer is the one goroutine that writes to SQLite for the API: waiting
+// writes share a transaction, each in a savepoint of its own, and all are
+// answered after its commit. The durable engine is the only other user of the
+// connection.
+type writer struct {
+	db    *sql.DB
+	queue chan *write
+	stop  chan struct{}
+	done  chan struct{}
+}
+
+// write is one unit of work and, once done is closed, its outcome.
+type write struct {
+	ctx  context.Context // the caller's: asked before the write begins, never given to a statement
+	fn   func(ctx context.Context, q querier) error
+	err  error
+	done chan struct{}
+}
+
+func newWriter(db *sql.DB) *writer {
+	w := &writer{db: db, queue: make(chan *write, maxBatch), stop: make(chan struct{}), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// do runs fn in a batch and returns once it is committed or undone. A caller
+// that has left before its write began is dropped; later it is too late.
+func (w *writer) do(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
+	item := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+	select {
+	case w.queue <- item:
+	case <-w.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-item.done:
+		return item.err
+	case <-w.done:
+		select {
+		case <-item.done:
+			return item.err
+		default:
+			return errClosed
+		}
+	}
+}
+
+// close ends the writer after the batch in hand.
+func (w *writer) close() {
+	close(w.stop)
+	<-w.done
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	for {
+		select {
+		case <-w.stop:
+			return
+		case first := <-w.queue:
+			w.commit(w.gather(first))
+		}
+	}
+}
+
+// gather takes what is waiting, without waiting for more.
+func (w *writer) gather(first *write) []*write {
+	batch := []*write{first}
+	for len(batch) < maxBatch {
+		select {
+		case item := <-w.queue:
+			batch = append(batch, item)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit runs a batch. A write that fails is undone alone; a batch that fails
+// is undone as a whole and every write in it hears so.
+func (w *writer) commit(batch []*write) {
+	if err := w.transact(batch); err != nil {
+		for _, item := range batch {
+			item.err = err
+		}
+	}
+	for _, item := range batch {
+		close(item.done)
+	}
+}
+
+func (w *writer) transact(batch []*write) error {
+	// A statement that is interrupted undoes the whole SQLite transaction, so
+	// none of them runs under a caller's context.
+	ctx := context.Background()
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin batch: %w", err)
+	}
+	defer tx.Rollback()
+	for _, item := range batch {
+		if item.err = item.ctx.Err(); item.err != nil {
+			continue
+		}
+		if err := w.step(ctx, tx, item); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit batch: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) step(ctx context.Context, tx *sql.Tx, item *write) error {
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT item"); err != nil {
+		return fmt.Errorf("begin write: %w", err)
+	}
+	end := "RELEASE item"
+	if item.err = guard(ctx, sqliteQuerier{tx}, item.fn); item.err != nil {
+		end = "ROLLBACK TO item; RELEASE item"
+	}
+	if _, err := tx.ExecContext(ctx, end); err != nil {
+		return fmt.Errorf("end write: %w", err)
+	}
+	return nil
+}
+
+// guard turns a panic into an error: it must not take the writer with it.
+func guard(ctx context.Context, q querier, fn func(context.Context, querier) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("write panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(ctx, q)
+}
