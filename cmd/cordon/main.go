@@ -1,4 +1,12 @@
 // Command cordon audits a fleet of X.509 devices and mitigates what it finds.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"github.com/cordon-iot/cordon/internal/cli"
+)
+
+func main() {
+	os.Exit(cli.Main(nil))
+}

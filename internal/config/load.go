@@ -42,8 +42,9 @@ func Variable(flag string) string {
 
 // Resolver gives kong what flags do not say: the environment, then the
 // configuration file. kong's own "env" tag is not used because there the file
-// beats the environment. Flags that are no setting of [Config] are resolved
-// from the environment alone. An empty variable counts as set.
+// beats the environment. Flags of other commands are resolved from the
+// environment alone, those with the tag local:"" not at all. An empty variable
+// counts as set.
 func Resolver(env Getenv) kong.Resolver {
 	r := &resolver{env: env}
 	return kong.ResolverFunc(r.resolve)
@@ -55,6 +56,9 @@ type resolver struct {
 }
 
 func (r *resolver) resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if flag.Tag.Has("local") {
+		return nil, nil
+	}
 	if value, set := r.env(Variable(flag.Name)); set {
 		return value, nil
 	}

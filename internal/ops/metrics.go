@@ -136,19 +136,26 @@ func (q *queueAges) Collect(ch chan<- prometheus.Metric) {
 
 // buildInfo is the constant 1 with the version as a label, as is customary.
 func buildInfo() prometheus.Collector {
-	version, revision := "(unknown)", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = s.Value
-			}
-		}
-	}
+	version, revision := Version()
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace:   "cordon",
 		Name:        "build_info",
 		Help:        "The build that runs.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision},
 	}, func() float64 { return 1 })
+}
+
+// Version returns the version of this build and the commit it was made from,
+// as the Go tool recorded them. The revision is empty where none was recorded.
+func Version() (version, revision string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)", ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	return info.Main.Version, revision
 }
