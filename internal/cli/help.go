@@ -1,6 +1,7 @@
 package cli
 
 import (
+	_ "embed" // for page
 	"errors"
 	"fmt"
 	"strings"
@@ -25,7 +26,7 @@ func helpOf(node *kong.Node) string {
 	if node.Type == kong.ApplicationNode {
 		b.WriteString(programHelp)
 	}
-	if leaves := node.Leaves(true); len(leaves) > 0 && node.Leaf() == false {
+	if leaves := node.Leaves(true); len(leaves) > 0 && !node.Leaf() {
 		b.WriteString("\nCommands:\n")
 		table(&b, len(leaves), func(i int) (string, string) {
 			return strings.TrimPrefix(leaves[i].FullPath(), "cordon "), leaves[i].Help
@@ -87,6 +88,11 @@ func flagHelp(flag *kong.Flag) string {
 	}
 }
 
+// page is docs/cli.md up to the first command.
+//
+//go:embed reference.md
+var page string
+
 // cliReference returns the content of docs/cli.md.
 func cliReference() (string, error) {
 	k, err := newParser(nil)
@@ -94,21 +100,9 @@ func cliReference() (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	b.WriteString(referenceIntro)
+	b.WriteString(page)
 	for _, node := range append([]*kong.Node{k.Model.Node}, k.Model.Leaves(true)...) {
 		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s```\n", node.FullPath(), helpOf(node))
 	}
 	return b.String(), nil
 }
-
-const referenceIntro = `# Command line
-
-<!-- Generated from internal/cli. Change it there, then run: make generate -->
-
-Every flag can also be set by an environment variable, ` + "`--data-dir`" + ` by ` + "`CORDON_DATA_DIR`" + `, except the flags that
-name what a single call is about, such as ` + "`--account-id`" + ` of ` + "`cordon account create`" + `.
-The settings of ` + "`cordon serve`" + ` are explained in [config.md](config.md).
-
-A command ends with status 0 when it is done, 1 when it tried and did not succeed, and 2 when the command line or a
-setting is wrong and nothing was tried. Results go to standard output, everything else to standard error.
-`

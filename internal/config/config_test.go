@@ -201,8 +201,10 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if err := json.NewEncoder(&printed).Encode(c); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(printed.String(), "hunter22") || strings.Contains(printed.String(), fmt.Sprintf("%x", "hunter22")) {
-		t.Errorf("the secret is in\n%s", printed.String())
+	for _, secret := range []string{"hunter22", fmt.Sprintf("%x", "hunter22")} {
+		if strings.Contains(printed.String(), secret) {
+			t.Errorf("%q is in\n%s", secret, printed.String())
+		}
 	}
 	for _, want := range []string{"postgres://cordon:xxxxx@db.example/c", "config.region=us-east-1"} {
 		if !strings.Contains(printed.String(), want) {
