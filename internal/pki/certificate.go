@@ -25,10 +25,12 @@ import (
 )
 
 const (
-	// MaxCertificatePEM and MaxRequestPEM are the longest texts that AWS IoT
-	// takes for a certificate and for a signing request, in bytes.
+	// MaxCertificatePEM is the longest text that AWS IoT takes for a
+	// certificate, in bytes.
 	MaxCertificatePEM = 65536
-	MaxRequestPEM     = 4096
+	// MaxRequestPEM is the longest text that AWS IoT takes for a signing
+	// request, in bytes.
+	MaxRequestPEM = 4096
 	// MaxChain is the most certificates ParseChain takes.
 	MaxChain = 10
 )
