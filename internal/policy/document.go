@@ -1,0 +1,231 @@
+package policy
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// Blank is the document that grants nothing, which the mitigation action
+// REPLACE_DEFAULT_POLICY_VERSION makes the default of a policy.
+const Blank = `{"Version":"2012-10-17","Statement":[]}`
+
+// Limits of a document. Sources: quotas of AWS IoT Core; the AWS IoT API.
+const (
+	// MaxSize is the number of characters a document may have, not counting
+	// the white space between JSON tokens.
+	MaxSize = 2048
+	// MaxRawSize is the number of characters with all white space.
+	MaxRawSize = 404600
+)
+
+// Versions of the language. The older one has no variables.
+const (
+	Version2012 = "2012-10-17"
+	Version2008 = "2008-10-17"
+)
+
+// Document is a policy document that was read and found right.
+type Document struct {
+	Version    string // Version2012 or Version2008
+	ID         string
+	Statements []Statement
+}
+
+// Effect says what a statement does with the requests it matches.
+type Effect string
+
+// The effects.
+const (
+	Allow Effect = "Allow"
+	Deny  Effect = "Deny"
+)
+
+// Statement is one statement of a document. With NotAction or NotResource set
+// the patterns name what the statement does not apply to.
+type Statement struct {
+	SID         string
+	Effect      Effect
+	Actions     []Pattern
+	NotAction   bool
+	Resources   []Resource
+	NotResource bool
+	Conditions  []Condition // all must hold; ordered as written
+}
+
+// Parse reads a policy document. It is strict, so that nothing an author
+// wrote is passed over: every element is spelt exactly and appears once,
+// nothing unknown is accepted, lists are not empty, condition values fit
+// their operator. An empty list of statements is accepted: see Blank.
+//
+// A missing Version is 2008-10-17, as in IAM. That version has no variables:
+// a document of it that holds "${" is refused, because its author will have
+// meant a variable and IAM would match the characters.
+//
+// Every refusal, a document that is too long included, is a MalformedPolicy
+// fault that names the element and the statement, counted from 1. Sources:
+// AWS IoT policies; grammar of the IAM policy language.
+func Parse(document string) (*Document, error) {
+	if utf8.RuneCountInString(document) > MaxRawSize {
+		return nil, malformed("", "it is longer than %d characters", MaxRawSize)
+	}
+	if size(document) > MaxSize {
+		return nil, malformed("", "it is longer than %d characters, not counting white space", MaxSize)
+	}
+	root, err := readTree(document)
+	if err != nil {
+		return nil, err
+	}
+	elements, err := root.elements("the document", "Version", "Id", "Statement")
+	if err != nil {
+		return nil, err
+	}
+	doc := &Document{}
+	if doc.Version, err = readVersion(elements); err != nil {
+		return nil, err
+	}
+	if doc.ID, err = optionalText(elements, "", "Id"); err != nil {
+		return nil, err
+	}
+	statements, ok := elements["Statement"]
+	if !ok {
+		return nil, malformed("", `element "Statement" is missing`)
+	}
+	if doc.Version == Version2008 && statements.holds("${") {
+		return nil, malformed("", `variables need "Version": %q`, Version2012)
+	}
+	doc.Statements, err = readStatements(statements)
+	if err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// IsBlank reports whether the document has no statement, and so grants and
+// denies nothing, however it is spelt.
+func (d *Document) IsBlank() bool { return len(d.Statements) == 0 }
+
+func readVersion(elements map[string]node) (string, error) {
+	if _, ok := elements["Version"]; !ok {
+		return Version2008, nil
+	}
+	version, err := optionalText(elements, "", "Version")
+	if err != nil {
+		return "", err
+	}
+	if version != Version2012 && version != Version2008 {
+		return "", malformed("", `"Version" must be %q, got %s`, Version2012, quote(version))
+	}
+	return version, nil
+}
+
+func optionalText(elements map[string]node, where, name string) (string, error) {
+	n, ok := elements[name]
+	if ok && n.kind != text {
+		return "", malformed(where, "%q must be a string, got %s", name, n.kind)
+	}
+	return n.text, nil
+}
+
+func readStatements(n node) ([]Statement, error) {
+	items := n.items
+	if n.kind != array {
+		items = []node{n}
+	}
+	statements := make([]Statement, 0, len(items))
+	for i, item := range items {
+		s, err := readStatement(item, "statement "+strconv.Itoa(i+1))
+		if err != nil {
+			return nil, err
+		}
+		statements = append(statements, s)
+	}
+	return statements, nil
+}
+
+func readStatement(n node, where string) (Statement, error) {
+	var s Statement
+	elements, err := n.elements(where,
+		"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
+	if err != nil {
+		return s, err
+	}
+	if s.SID, err = optionalText(elements, where, "Sid"); err != nil {
+		return s, err
+	}
+	effect, err := optionalText(elements, where, "Effect")
+	if err != nil {
+		return s, err
+	}
+	if s.Effect = Effect(effect); s.Effect != Allow && s.Effect != Deny {
+		return s, malformed(where, `"Effect" must be "Allow" or "Deny", got %s`, quote(effect))
+	}
+	actions, not, err := oneOf(elements, where, "Action")
+	if err != nil {
+		return s, err
+	}
+	s.NotAction = not
+	if s.Actions, err = compileAll(actions, where, compileAction); err != nil {
+		return s, err
+	}
+	resources, not, err := oneOf(elements, where, "Resource")
+	if err != nil {
+		return s, err
+	}
+	s.NotResource = not
+	if s.Resources, err = compileAll(resources, where, compileResource); err != nil {
+		return s, err
+	}
+	if condition, ok := elements["Condition"]; ok {
+		s.Conditions, err = readConditions(condition, where)
+	}
+	return s, err
+}
+
+// oneOf returns the values of an element or of its negation; a statement has
+// one of the two.
+func oneOf(elements map[string]node, where, name string) (values []string, not bool, err error) {
+	n, plain := elements[name]
+	negated, not := elements["Not"+name]
+	switch {
+	case plain == not && not:
+		return nil, false, malformed(where, "%q and %q exclude each other", name, "Not"+name)
+	case plain == not:
+		return nil, false, malformed(where, "element %q is missing", name)
+	case not:
+		n, name = negated, "Not"+name
+	}
+	values, err = n.list(where+`: "`+name+`"`, text)
+	return values, not, err
+}
+
+func compileAll[T any](values []string, where string, compile func(string) (T, error)) ([]T, error) {
+	compiled := make([]T, len(values))
+	for i, value := range values {
+		var err error
+		if compiled[i], err = compile(value); err != nil {
+			return nil, malformed(where, "%s: %s", quote(value), err)
+		}
+	}
+	return compiled, nil
+}
+
+// MatchAction reports whether the statement is about an action, such as
+// "iot:Publish", in any case of its letters.
+func (s *Statement) MatchAction(action string) bool {
+	for i := range s.Actions {
+		if s.Actions[i].Match(action, nil) {
+			return !s.NotAction
+		}
+	}
+	return s.NotAction
+}
+
+// MatchResource reports whether the statement is about an ARN. Case matters.
+func (s *Statement) MatchResource(arn string, values Values) bool {
+	for i := range s.Resources {
+		if s.Resources[i].Match(arn, values) {
+			return !s.NotResource
+		}
+	}
+	return s.NotResource
+}

@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Resource is the compiled resource of a statement: "*", or the pattern of an
+// ARN. A pattern with all its five colons is matched in two parts, so that a
+// wildcard among partition, service, region and account never reaches into
+// the name; a shorter one, such as "arn:aws:iot:*", as a whole.
+type Resource struct {
+	whole Pattern
+	split bool
+	head  Pattern // before the fifth colon, when split
+	// tail is what may stand after the fifth colon, "type/name". Of a pattern
+	// that is not split it begins at the first wildcard.
+	tail Pattern
+}
+
+// arnColons is the number of colons before the type and name of an ARN.
+const arnColons = 5
+
+func compileResource(text string) (Resource, error) {
+	whole, err := compile(text)
+	if err != nil {
+		return Resource{}, err
+	}
+	if text != "*" && !strings.HasPrefix(text, "arn:") {
+		return Resource{}, errors.New(`a resource must be "*" or an ARN`)
+	}
+	r := Resource{whole: whole}
+	cut := fifthColon(text)
+	if cut < 0 {
+		r.tail = whole.fromFirstRun()
+		if len(r.tail.atoms) == 0 {
+			return Resource{}, errors.New("an ARN has six parts, or a * in place of the last ones")
+		}
+		return r, nil
+	}
+	if cut+1 == len(text) {
+		return Resource{}, errors.New("the ARN names no resource")
+	}
+	r.split = true
+	if r.head, err = compile(text[:cut]); err != nil {
+		return Resource{}, err
+	}
+	r.tail, err = compile(text[cut+1:])
+	return r, err
+}
+
+// fifthColon returns where the fifth colon of a pattern is, or -1. Colons in
+// the names of variables do not count.
+func fifthColon(text string) int {
+	colons, inside := 0, false
+	for i := range len(text) {
+		switch {
+		case strings.HasPrefix(text[i:], "${"):
+			inside = true
+		case inside:
+			inside = text[i] != '}'
+		case text[i] == ':':
+			if colons++; colons == arnColons {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// fromFirstRun returns the pattern from its first "*" on, or the zero Pattern.
+func (p *Pattern) fromFirstRun() Pattern {
+	for i, a := range p.atoms {
+		if a.kind == run {
+			return Pattern{text: p.text, atoms: p.atoms[i:]}
+		}
+	}
+	return Pattern{}
+}
+
+// String returns the resource as it was written.
+func (r *Resource) String() string { return r.whole.text }
+
+// Match reports whether the resource matches an ARN. See Pattern.Match for
+// values and cost.
+func (r *Resource) Match(arn string, values Values) bool {
+	if !r.split {
+		return r.whole.Match(arn, values)
+	}
+	cut := -1
+	for range arnColons {
+		next := strings.IndexByte(arn[cut+1:], ':')
+		if next < 0 {
+			return false
+		}
+		cut += 1 + next
+	}
+	return r.head.Match(arn[:cut], values) && r.tail.Match(arn[cut+1:], values)
+}
+
+// scope is a Resource spread out for comparing.
+type scope struct {
+	split             bool
+	whole, head, tail word
+}
+
+func (r *Resource) spread() scope {
+	return scope{r.split, r.whole.spread(), r.head.spread(), r.tail.spread()}
+}
+
+// covers reports whether every ARN of b is one of s; false when not sure.
+func (s scope) covers(b scope) bool {
+	if !s.split {
+		return covers(s.whole, b.whole)
+	}
+	return b.split && covers(s.head, b.head) && covers(s.tail, b.tail)
+}
+
+// everything is the scope of "*".
+var everything = mustScope("*")
+
+// mustScope spreads a resource of this package's own, which is well formed.
+func mustScope(text string) scope {
+	r, _ := compileResource(text)
+	return r.spread()
+}
+
+// iotScopes are the ARNs of AWS IoT in each partition of AWS.
+var iotScopes = []scope{
+	mustScope("arn:aws:iot:*:*:*"),
+	mustScope("arn:aws-cn:iot:*:*:*"),
+	mustScope("arn:aws-us-gov:iot:*:*:*"),
+}
+
+// ofIoT reports whether some ARN of AWS IoT may be within s, whatever its
+// region and account.
+func (s scope) ofIoT() bool {
+	return slices.ContainsFunc(iotScopes, func(iot scope) bool {
+		if s.split {
+			return overlaps(s.head, iot.head)
+		}
+		return overlaps(s.whole, iot.whole)
+	})
+}
+
+// within returns the pattern of the names that s holds of one type, given
+// with its slash, such as "topic/", and false when it holds none. A "*" that
+// stands where the type is stands for the whole type, and goes on into the
+// name.
+func (s scope) within(prefix string) (word, bool) {
+	rest := s.tail.symbols
+	for _, c := range prefix {
+		if len(rest) == 0 {
+			return word{}, false
+		}
+		if rest[0] == anyRun {
+			break
+		}
+		if !meet(rest[0], c) {
+			return word{}, false
+		}
+		rest = rest[1:]
+	}
+	return word{rest, s.tail.names}, true
+}
