@@ -139,3 +139,13 @@ func ParseFindingID(id string) (prefix string, n int64, ok bool) {
 	n, err := strconv.ParseInt(id[prefixLen:], 16, 64)
 	return id[:prefixLen], n, err == nil && n > 0 && id[prefixLen] != '-' && id[prefixLen] != '+'
 }
+
+// Cancel ends a running audit: checks without a result are canceled.
+func (t *Task) Cancel(now time.Time) {
+	t.Status, t.Ended = TaskCanceled, now
+	for _, state := range t.States {
+		if state.Status == CheckInProgress || state.Status == CheckWaiting {
+			state.Status = CheckCanceled
+		}
+	}
+}

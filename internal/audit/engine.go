@@ -35,6 +35,8 @@ type SliceStore interface {
 type Page struct {
 	After int64
 	Limit int
+	// Digests asks for what lists of weak keys are searched by.
+	Digests bool
 }
 
 // Observer hears of finished work.
@@ -102,7 +104,7 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 // page judges one page of the current pass and moves on to the next pass at
 // its end.
 func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) {
-	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows}
+	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows, Digests: e.WeakKeys != nil}
 	seen := 0
 	switch kind(t.Pass) {
 	case accountPass:

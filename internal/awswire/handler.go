@@ -45,6 +45,7 @@ type Keys interface {
 // Service is the operations of one AWS service on an endpoint.
 type Service struct {
 	SigningName string   // the service in the credential scope, such as "iot"
+	Aliases     []string // other names that clients sign for it
 	Operations  []Served // what is answered
 	Known       []Fact   // all operations of the interface; those not served are refused by name
 }
@@ -108,14 +109,16 @@ func NewHandler(cfg Config) (http.Handler, error) {
 		h.Log = slog.Default()
 	}
 	for _, s := range cfg.Services {
-		if s.SigningName == "" || h.routers[s.SigningName] != nil {
-			return nil, fmt.Errorf("service %q has no signing name of its own", s.SigningName)
-		}
 		rt, err := newRouter(s)
 		if err != nil {
 			return nil, fmt.Errorf("service %s: %w", s.SigningName, err)
 		}
-		h.routers[s.SigningName] = rt
+		for _, name := range append([]string{s.SigningName}, s.Aliases...) {
+			if name == "" || h.routers[name] != nil {
+				return nil, fmt.Errorf("service %q has no signing name of its own", name)
+			}
+			h.routers[name] = rt
+		}
 	}
 	return h, nil
 }
@@ -131,7 +134,7 @@ func newRouter(s Service) (*router, error) {
 		}
 		served[op.fact.Name] = &op
 	}
-	rt := &router{}
+	rt := &router{service: s.SigningName}
 	for _, fact := range s.Known {
 		if err := rt.add(&route{fact: fact, served: served[fact.Name]}); err != nil {
 			return nil, err
@@ -214,7 +217,8 @@ func (c *call) run() (answer []byte, err error) {
 	})
 }
 
-// route finds the operation within the service that the scope names.
+// route finds the operation within the service that the scope names, by its
+// signing name or an alias.
 func (c *call) route(service string) (*route, map[string]string, error) {
 	rt := c.routers[service]
 	if rt == nil {
@@ -223,10 +227,10 @@ func (c *call) route(service string) (*route, map[string]string, error) {
 			Text:      "Credential should be scoped to a service of this endpoint",
 		}
 	}
-	c.target.Service = service
+	c.target.Service = rt.service
 	found, labels := rt.find(c.r.Method, c.r.URL.EscapedPath())
 	if found == nil {
-		return nil, nil, unknownOperation("The service %s has no operation with this method and path", service)
+		return nil, nil, unknownOperation("The service %s has no operation with this method and path", rt.service)
 	}
 	c.target.Operation = found.fact.Name
 	if found.served == nil {

@@ -368,6 +368,7 @@ func TestHandlerIsRefused(t *testing.T) {
 		"for two operations with one route": {{SigningName: "a", Known: []Fact{
 			{Name: "A", Method: "GET", Path: "/a/{b}"}, {Name: "B", Method: "GET", Path: "/a/{c}"}}}},
 		"for a service without name":     {{}},
+		"for an alias that is taken":     {{SigningName: "a"}, {SigningName: "b", Aliases: []string{"a"}}},
 		"for two services with one name": {{SigningName: "a"}, {SigningName: "a"}},
 	} {
 		if _, err := NewHandler(Config{Services: services}); err == nil {

@@ -10,7 +10,8 @@ import (
 // as they were received, never cleaned and never redirected: ".", ".." and
 // names with an escaped slash are legal names of resources.
 type router struct {
-	root node
+	service string // signing name
+	root    node
 }
 
 // node is the segments that may follow one path prefix.

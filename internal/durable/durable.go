@@ -115,7 +115,12 @@ type Engine struct {
 	source *dbos.DataSource
 	cfg    Config
 	tasks  map[string]Task
+	queue  dbos.Queue
 }
+
+// abandoning is put before the kind of a task that cannot be finished, in the
+// id of the workflow that says so.
+const abandoning = "abandon-"
 
 // New opens the engine on the store's handle and creates its tables. Register
 // every kind, then call Launch.
@@ -163,6 +168,10 @@ func (e *Engine) Launch() error {
 	if err := dbos.Launch(e.ctx); err != nil {
 		return fmt.Errorf("launch durable engine: %w", err)
 	}
+	var err error
+	if e.queue, err = dbos.RegisterQueue(e.ctx, "late", dbos.WithQueueOnConflict(dbos.QueueConflictAlwaysUpdate)); err != nil {
+		return fmt.Errorf("launch durable engine: %w", err)
+	}
 	return nil
 }
 
@@ -173,6 +182,33 @@ func (e *Engine) Start(id ID) error {
 	// The root context: a request's would cancel the workflow when it ends.
 	if _, err := dbos.RunWorkflow(e.ctx, e.workflow, id.String(), dbos.WithWorkflowID(id.String())); err != nil {
 		return fmt.Errorf("start %s: %w", id, err)
+	}
+	return nil
+}
+
+// Reconcile makes sure that tasks which are in progress are being worked on:
+// it starts those that have no workflow, and abandons those whose workflow the
+// engine gave up. Several nodes may do so at once.
+func (e *Engine) Reconcile(ids []ID) error {
+	for _, id := range ids {
+		list, err := dbos.ListWorkflows(e.ctx, dbos.WithFilterWorkflowIDs(id.String()),
+			dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))
+		if err != nil {
+			return fmt.Errorf("find workflow of %s: %w", id, err)
+		}
+		switch {
+		case len(list) == 0:
+		case list[0].Status == dbos.WorkflowStatusError, list[0].Status == dbos.WorkflowStatusMaxRecoveryAttemptsExceeded:
+			id.Kind = abandoning + id.Kind
+		default:
+			continue
+		}
+		// By the queue: a second start of the same id then changes nothing,
+		// while a direct one would take the workflow's ownership.
+		_, err = dbos.RunWorkflow(e.ctx, e.workflow, id.String(), dbos.WithWorkflowID(id.String()), dbos.WithQueue(e.queue))
+		if err != nil && !errors.Is(err, dbos.ErrUnexpectedWorkflow) {
+			return fmt.Errorf("start %s: %w", id, err)
+		}
 	}
 	return nil
 }
@@ -205,7 +241,7 @@ func (e *Engine) workflow(ctx dbos.Context, name string) (out string, err error)
 			e.cfg.Log.Error("workflow panicked", "workflow", name, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("workflow panicked: %v", p)
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, dbos.ErrWorkflowCancelled) {
 			err = errors.New(err.Error()) // the engine stores errors as text
 		}
 	}()
@@ -213,29 +249,39 @@ func (e *Engine) workflow(ctx dbos.Context, name string) (out string, err error)
 	if err != nil {
 		return "", err
 	}
-	task, ok := e.tasks[id.Kind]
+	kind, given := strings.CutPrefix(id.Kind, abandoning)
+	id.Kind = kind
+	task, ok := e.tasks[kind]
 	if !ok {
-		return "", fmt.Errorf("no task of kind %q", id.Kind)
+		return "", fmt.Errorf("no task of kind %q", kind)
 	}
 	run := &run{e: e, ctx: ctx, id: id, task: task}
+	if given {
+		return "abandoned", run.abandon("an internal failure stopped this task")
+	}
+	return run.all()
+}
+
+// all runs the slices of a task to its end.
+func (r *run) all() (string, error) {
 	failed := 0
 	for {
-		more, err := run.slice()
+		more, err := r.slice()
 		switch {
 		case err == nil && !more:
 			return "done", nil
 		case err == nil:
 			failed = 0
 			continue
-		case ctx.Err() != nil || errors.Is(err, dbos.ErrWorkflowCancelled):
+		case r.ctx.Err() != nil || errors.Is(err, dbos.ErrWorkflowCancelled):
 			return "", err
 		}
 		if failed++; failed == sliceAttempts {
-			e.cfg.Log.Error("task abandoned", "workflow", name, "err", err)
-			return "", errors.Join(err, run.abandon("an internal failure stopped this task"))
+			r.e.cfg.Log.Error("task abandoned", "workflow", r.id.String(), "err", err)
+			return "", errors.Join(err, r.abandon("an internal failure stopped this task"))
 		}
-		e.cfg.Log.Warn("slice failed and will be tried again", "workflow", name, "attempt", failed, "err", err)
-		if _, err := dbos.Sleep(ctx, retryWait); err != nil {
+		r.e.cfg.Log.Warn("slice failed and will be tried again", "workflow", r.id.String(), "attempt", failed, "err", err)
+		if _, err := dbos.Sleep(r.ctx, retryWait); err != nil {
 			return "", err
 		}
 	}

@@ -25,6 +25,9 @@ type dialect struct {
 	unique, reference func(error) bool
 	// in is a condition that column equals one of the numbers or texts.
 	in func(column, arg string, a args, values any) string
+	// lockScope makes transactions that change what is counted in a scope wait
+	// for each other.
+	lockScope func(ctx context.Context, q querier, scope int64) error
 	// lockRows makes transactions that change what hangs on the same rows wait
 	// for each other: rows of a table that has scope and the column in its key.
 	lockRows func(ctx context.Context, q querier, r rowset) error
@@ -42,7 +45,8 @@ var sqliteDialect = &dialect{
 	reference: func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
 	in:        sqliteIn,
 	// SQLite has one writer: transactions never run side by side.
-	lockRows: func(context.Context, querier, rowset) error { return nil },
+	lockScope: func(context.Context, querier, int64) error { return nil },
+	lockRows:  func(context.Context, querier, rowset) error { return nil },
 }
 
 var postgresDialect = &dialect{
@@ -54,6 +58,10 @@ var postgresDialect = &dialect{
 	in: func(column, arg string, a args, values any) string {
 		a[arg] = values
 		return column + " = ANY(@" + arg + ")"
+	},
+	lockScope: func(ctx context.Context, q querier, scope int64) error {
+		_, err := q.exec(ctx, `SELECT 1 FROM scopes WHERE scope = @scope FOR NO KEY UPDATE`, args{"scope": scope})
+		return err
 	},
 	lockRows: func(ctx context.Context, q querier, r rowset) error {
 		// In one order for everybody, so that no two wait for each other.
@@ -116,6 +124,11 @@ type rowset struct {
 // not locked.
 func lockRows(ctx context.Context, q querier, table, column string, scope int64, keys ...string) error {
 	return q.dialect().lockRows(ctx, q, rowset{table: table, column: column, scope: scope, keys: keys})
+}
+
+// lockScope locks a scope as a whole until the transaction ends.
+func lockScope(ctx context.Context, q querier, scope int64) error {
+	return q.dialect().lockScope(ctx, q, scope)
 }
 
 // nextSeq returns n new numbers in rising order. Numbers of a transaction that

@@ -20,6 +20,8 @@ type querier interface {
 	// exec returns how many rows were changed.
 	exec(ctx context.Context, sql string, a args) (int64, error)
 	query(ctx context.Context, sql string, a args) (rows, error)
+	// execPositional runs a text with ? for its arguments, on SQLite only.
+	execPositional(ctx context.Context, sql string, a []any) (int64, error)
 	dialect() *dialect
 }
 
@@ -86,7 +88,11 @@ type sqlRunner interface {
 type sqliteQuerier struct{ r sqlRunner }
 
 func (q sqliteQuerier) exec(ctx context.Context, text string, a args) (int64, error) {
-	res, err := q.r.ExecContext(ctx, text, sqliteArgs(a)...)
+	return q.execPositional(ctx, text, sqliteArgs(a))
+}
+
+func (q sqliteQuerier) execPositional(ctx context.Context, text string, a []any) (int64, error) {
+	res, err := q.r.ExecContext(ctx, text, a...)
 	if err != nil {
 		return 0, err
 	}
@@ -122,6 +128,10 @@ func (q pgQuerier) exec(ctx context.Context, text string, a args) (int64, error)
 	}
 	r.Close()
 	return r.CommandTag().RowsAffected(), r.Err()
+}
+
+func (q pgQuerier) execPositional(context.Context, string, []any) (int64, error) {
+	return 0, errors.ErrUnsupported
 }
 
 func (q pgQuerier) query(ctx context.Context, text string, a args) (rows, error) {
@@ -163,7 +173,11 @@ func (q sliceQuerier) args(a args) []any {
 }
 
 func (q sliceQuerier) exec(ctx context.Context, text string, a args) (int64, error) {
-	res, err := q.tx.Exec(ctx, text, q.args(a)...)
+	return q.execPositional(ctx, text, q.args(a))
+}
+
+func (q sliceQuerier) execPositional(ctx context.Context, text string, a []any) (int64, error) {
+	res, err := q.tx.Exec(ctx, text, a...)
 	if err != nil {
 		return 0, err
 	}

@@ -391,3 +391,13 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkVerify(b *testing.B) {
+	s := plain()
+	r := sign(b, s)
+	for b.Loop() {
+		if err := verify(r, s.body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -2,7 +2,7 @@
 // running server: the structures of its requests and answers, and one value
 // for each operation. Calls are signed for the service "cordon".
 //
-// Everything but this file is generated from the interface facts in facts/,
+// The files *.gen.go are generated from the interface facts in facts/,
 // which have the form of those of the AWS IoT API.
 package wire
 

@@ -35,7 +35,7 @@ CREATE TABLE nodes (
 
 -- A scope is one account in one region: the first part of every other key.
 CREATE TABLE scopes (
-    id      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account TEXT COLLATE "C" NOT NULL,
     region  TEXT COLLATE "C" NOT NULL,
     UNIQUE (account, region)

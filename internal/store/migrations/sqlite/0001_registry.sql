@@ -36,7 +36,7 @@ CREATE TABLE nodes (
 
 -- A scope is one account in one region: the first part of every other key.
 CREATE TABLE scopes (
-    id      INTEGER PRIMARY KEY,
+    scope   INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
     region  TEXT NOT NULL,
     UNIQUE (account, region)

@@ -1,0 +1,125 @@
+// Package iotapi is the front door of the AWS IoT API: the operations of
+// registry, audit and mitigation, one file a resource.
+//
+// An operation is a typed function. Decoding, signatures, limits, validation
+// of form and errors are the business of package awswire; the rules of a
+// feature are the feature's. What is here turns wire types into values and
+// back.
+package iotapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/iotapi/wire"
+	"github.com/cordon-iot/cordon/internal/mitigation"
+)
+
+// Store is what the operations need of the database, in parts that stand
+// beside the operations which use them.
+type Store interface {
+	auditStore
+	mitigationStore
+}
+
+// Config is what the API is made of. All members must be given.
+type Config struct {
+	Store       Store
+	Audits      *audit.Service
+	Mitigations *mitigation.Service
+	Tokens      *pagetoken.Sealer
+	Now         func() time.Time
+}
+
+// API answers the operations of the AWS IoT API.
+type API struct {
+	Config
+}
+
+// New returns the API as a service of an endpoint.
+func New(cfg Config) awswire.Service {
+	a := &API{Config: cfg}
+	return awswire.Service{SigningName: wire.SigningName, Operations: a.operations(), Known: wire.Facts}
+}
+
+// scope is the account and region that a call is for.
+func scope(ctx context.Context) fleet.Scope {
+	c := awswire.CallerFrom(ctx)
+	return fleet.Scope{Account: c.Account, Region: c.Region}
+}
+
+// Page sizes of lists that the caller does not limit.
+const (
+	defaultPage = 25
+	maxPage     = 250
+)
+
+// limit is the size of a page.
+func limit(asked *int64) int {
+	if asked == nil {
+		return defaultPage
+	}
+	return int(min(*asked, maxPage))
+}
+
+// open reads the position a page token stands for; without a token cursor
+// stays as it is.
+func (a *API) open(ctx context.Context, operation string, token *string, cursor any) error {
+	if token == nil {
+		return nil
+	}
+	return a.Tokens.Open(binding(ctx, operation), *token, cursor)
+}
+
+// next makes the token for the page behind cursor, or nil when the page that
+// was read is the last: shorter than its limit.
+func (a *API) next(ctx context.Context, operation string, more bool, cursor any) (*string, error) {
+	if !more {
+		return nil, nil
+	}
+	token, err := a.Tokens.Seal(binding(ctx, operation), cursor)
+	return &token, err
+}
+
+func binding(ctx context.Context, operation string) pagetoken.Binding {
+	s := scope(ctx)
+	return pagetoken.Binding{Account: s.Account, Region: s.Region, Operation: operation}
+}
+
+// text is the wire form of a string that may be missing: "" is left out.
+func text[T ~string](v T) *string {
+	if v == "" {
+		return nil
+	}
+	s := string(v)
+	return &s
+}
+
+// value is what a pointer points to, or the zero value.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// moment is the wire form of a time that may be missing.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// tags reads the tags of a resource that is being made.
+func tags(list []wire.Tag) []fleet.Tag {
+	out := make([]fleet.Tag, len(list))
+	for i, t := range list {
+		out[i] = fleet.Tag{Key: value(t.Key), Value: value(t.Value)}
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/policy"
+)
+
+// Apply makes changes true inside a slice. It returns the positions in the
+// list of those whose old side did not hold; they were not made.
+func (s *Store) Apply(ctx context.Context, tx durable.Tx, sc fleet.Scope, changes []fleet.Change) ([]int, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	return s.apply(ctx, q, scope, changes)
+}
+
+// apply is the one function that makes changes true. Changes of one kind are
+// made as a set. Two changes of one resource do not stand in one list.
+func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fleet.Change) ([]int, error) {
+	a := &applying{ctx: ctx, q: q, scope: scope, now: s.millis()}
+	certs, groups := map[certificateMove][]int{}, map[fleet.Membership][]int{}
+	for i, c := range changes {
+		var err error
+		switch c := c.(type) {
+		case fleet.CertificateStatus:
+			certs[certificateMove{c.From, c.To}] = append(certs[certificateMove{c.From, c.To}], i)
+		case fleet.GroupMembership:
+			key := fleet.Membership{Group: c.Group, Root: c.Root}
+			if !c.To {
+				key.Thing = "leave" // an own set
+			}
+			groups[key] = append(groups[key], i)
+		case fleet.CACertificateStatus:
+			err = a.one(i, `UPDATE ca_certificates SET status = @to, modified_at = @now, customer_version = customer_version + 1
+				WHERE scope = @scope AND id = @id AND status = @from`,
+				args{"id": c.ID, "from": string(c.From), "to": string(c.To), "now": a.now})
+		case fleet.PolicyDefault:
+			err = a.policyDefault(i, c)
+		case fleet.Logging:
+			err = a.logging(i, c)
+		default:
+			err = fmt.Errorf("change of type %T", c)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("apply change: %w", err)
+		}
+	}
+	for move, list := range certs {
+		if err := a.certificates(move, changes, list); err != nil {
+			return nil, fmt.Errorf("apply changes to certificates: %w", err)
+		}
+	}
+	for key, list := range groups {
+		if err := a.memberships(key, changes, list); err != nil {
+			return nil, fmt.Errorf("apply changes to thing groups: %w", err)
+		}
+	}
+	slices.Sort(a.refused)
+	return a.refused, nil
+}
+
+// applying is one call of apply.
+type applying struct {
+	ctx     context.Context
+	q       querier
+	scope   int64
+	now     int64
+	refused []int
+}
+
+// certificateMove is what certificates that are changed as a set have in
+// common.
+type certificateMove struct{ from, to fleet.Status }
+
+// one makes a change by a statement that touches one row if the old side
+// holds.
+func (a *applying) one(i int, text string, params args) error {
+	params["scope"] = a.scope
+	n, err := a.q.exec(a.ctx, text, params)
+	if err == nil && n == 0 {
+		a.refused = append(a.refused, i)
+	}
+	return err
+}
+
+func (a *applying) certificates(m certificateMove, changes []fleet.Change, list []int) error {
+	params := args{"from": string(m.from), "to": string(m.to), "now": a.now}
+	at := make(map[int64]int, len(list))
+	for _, i := range list {
+		at[changes[i].(fleet.CertificateStatus).Seq] = i
+	}
+	seqs := slices.Sorted(maps.Keys(at))
+	in := a.q.dialect().in("seq", "seqs", params, seqs)
+	text := `UPDATE certificates SET status = @to, modified_at = @now, customer_version = customer_version + 1
+		WHERE ` + in + ` AND status = @from`
+	n, err := a.q.exec(a.ctx, text, params)
+	if err != nil || int(n) == len(list) {
+		return err
+	}
+	// Some were overtaken, which is rare: the ones made are those with our mark.
+	done, err := all(a.ctx, a.q, `SELECT seq FROM certificates WHERE `+
+		a.q.dialect().in("seq", "seqs", params, seqs)+` AND status = @to AND modified_at = @now`,
+		without(params, "from"), scalar[int64])
+	for _, seq := range done {
+		delete(at, seq)
+	}
+	a.refused = append(a.refused, slices.Collect(maps.Values(at))...)
+	return err
+}
+
+func (a *applying) memberships(key fleet.Membership, changes []fleet.Change, list []int) error {
+	at := make(map[string]int, len(list))
+	for _, i := range list {
+		thing := changes[i].(fleet.GroupMembership).Thing
+		if _, twice := at[thing]; twice {
+			a.refused = append(a.refused, i)
+			continue
+		}
+		at[thing] = i
+	}
+	params := args{"scope": a.scope, "group": key.Group}
+	things := slices.Sorted(maps.Keys(at))
+	text := `DELETE FROM thing_group_members WHERE scope = @scope AND thing_group = @group AND ` +
+		a.q.dialect().in("thing", "things", params, things) + ` RETURNING thing`
+	if key.Thing == "" {
+		params["now"] = a.now
+		text = `INSERT INTO thing_group_members (scope, thing, root, thing_group, created_at)
+			SELECT t.scope, t.name, g.root, g.name, @now FROM things t JOIN thing_groups g ON g.scope = t.scope
+			WHERE t.scope = @scope AND g.name = @group AND ` + a.q.dialect().in("t.name", "things", params, things) + `
+			ON CONFLICT (scope, thing, root) DO NOTHING RETURNING thing`
+	}
+	done, err := all(a.ctx, a.q, text, params, scalar[string])
+	for _, thing := range done {
+		delete(at, thing)
+	}
+	a.refused = append(a.refused, slices.Collect(maps.Values(at))...)
+	return err
+}
+
+func (a *applying) policyDefault(i int, c fleet.PolicyDefault) error {
+	params := args{"name": c.Policy, "from": c.From, "to": c.To, "now": a.now}
+	if c.Document == "" {
+		return a.one(i, `UPDATE policies SET default_version = @to, modified_at = @now WHERE scope = @scope
+			AND name = @name AND default_version = @from AND EXISTS (SELECT 1 FROM policy_versions v
+				WHERE v.scope = @scope AND v.policy = @name AND v.version = @to)`, params)
+	}
+	had := len(a.refused)
+	err := a.one(i, `UPDATE policies SET default_version = @to, next_version = @to + 1, modified_at = @now
+		WHERE scope = @scope AND name = @name AND default_version = @from AND next_version = @to`, params)
+	if err != nil || len(a.refused) > had {
+		return err
+	}
+	doc, err := policy.Parse(c.Document)
+	if err != nil {
+		return err
+	}
+	return insertPolicyVersion(a.ctx, a.q, a.scope, &fleet.PolicyVersion{
+		Policy: c.Policy, Version: c.To, Document: c.Document, Created: fromMillis(a.now),
+	}, doc)
+}
+
+func (a *applying) logging(i int, c fleet.Logging) error {
+	have, err := loggingOptions(a.ctx, a.q, a.scope)
+	if err != nil {
+		return err
+	}
+	if *have != c.From {
+		a.refused = append(a.refused, i)
+		return nil
+	}
+	return setLoggingOptions(a.ctx, a.q, a.scope, &c.To)
+}
+
+// without returns arguments but one: an argument that the text does not name
+// is an error on PostgreSQL.
+func without(a args, name string) args {
+	out := maps.Clone(a)
+	delete(out, name)
+	return out
+}

@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// maxRunningAudits is how many on-demand audits may be in progress.
+const maxRunningAudits = 10
+
+// CreateAudit stores a new audit that is in progress.
+func (s *Store) CreateAudit(ctx context.Context, t *audit.Task) error {
+	return s.writing(ctx, t.Scope, func(ctx context.Context, q querier, scope int64) error {
+		if err := lockScope(ctx, q, scope); err != nil {
+			return err
+		}
+		running, err := count(ctx, q, `SELECT count(*) FROM audits WHERE scope = @scope
+			AND status = 'IN_PROGRESS' AND type = @type`, args{"scope": scope, "type": string(audit.OnDemand)})
+		if err != nil {
+			return fmt.Errorf("count running audits: %w", err)
+		}
+		if t.Type == audit.OnDemand && running >= maxRunningAudits {
+			return fault.New(fault.Limit, "%d on-demand audits are in progress already", maxRunningAudits)
+		}
+		seq, err := nextSeq(ctx, q, 1)
+		if err != nil {
+			return fmt.Errorf("number audit: %w", err)
+		}
+		t.Seq = seq[0]
+		_, err = q.exec(ctx, `INSERT INTO audits (seq, scope, id, finding_prefix, type, status, scheduled_name, checks,
+				progress, pass, position, findings, started_at)
+			VALUES (@seq, @scope, @id, @prefix, @type, @status, @scheduled, @checks, @progress, 0, 0, 0, @started)`,
+			args{
+				"seq": t.Seq, "scope": scope, "id": t.ID, "prefix": audit.FindingPrefix(t.ID), "type": string(t.Type),
+				"status": string(t.Status), "scheduled": t.ScheduledName, "checks": toJSON(t.Checks),
+				"progress": toJSON(t.States), "started": t.Started.UnixMilli(),
+			})
+		if err != nil {
+			return fmt.Errorf("store audit: %w", err)
+		}
+		return nil
+	})
+}
+
+const auditColumns = `a.seq, a.id, a.type, a.status, a.scheduled_name, a.checks, a.progress, a.pass, a.position,
+	a.findings, a.started_at, a.ended_at`
+
+func scanAudit(sc fleet.Scope) func(scanner) (*audit.Task, error) {
+	return func(r scanner) (*audit.Task, error) {
+		t := &audit.Task{Scope: sc}
+		var checks, progress string
+		var started int64
+		var ended *int64
+		if err := r.Scan(&t.Seq, &t.ID, &t.Type, &t.Status, &t.ScheduledName, &checks, &progress, &t.Pass, &t.Position,
+			&t.Findings, &started, &ended); err != nil {
+			return nil, err
+		}
+		t.Started, t.Ended = fromMillis(started), fromNullMillis(ended)
+		return t, fromJSON(checks, &t.Checks, progress, &t.States)
+	}
+}
+
+// Audit returns an audit, or a NotFound fault.
+func (s *Store) Audit(ctx context.Context, sc fleet.Scope, id string) (t *audit.Task, err error) {
+	err = s.reading(ctx, sc, func(q querier, scope int64) error {
+		t, err = findAudit(ctx, q, sc, scope, id)
+		return err
+	})
+	return t, err
+}
+
+func findAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id string) (*audit.Task, error) {
+	t, ok, err := one(ctx, q, `SELECT `+auditColumns+` FROM audits a WHERE a.scope = @scope AND a.id = @id`,
+		args{"scope": scope, "id": id}, scanAudit(sc))
+	if err != nil {
+		return nil, fmt.Errorf("find audit: %w", err)
+	}
+	if !ok {
+		return nil, fault.New(fault.NotFound, "there is no audit task %q", id)
+	}
+	return t, nil
+}
+
+// RunningAudits lists the audits in progress of every scope, for start-up.
+func (s *Store) RunningAudits(ctx context.Context) ([]durable.ID, error) {
+	return s.running(ctx, "audits", audit.WorkflowKind)
+}
+
+// running lists the tasks in progress of a table.
+func (s *Store) running(ctx context.Context, table, kind string) ([]durable.ID, error) {
+	return all(ctx, s.read, `SELECT p.account, p.region, t.id FROM `+table+` t JOIN scopes p ON p.scope = t.scope
+		WHERE t.status = 'IN_PROGRESS'`, nil, func(r scanner) (durable.ID, error) {
+		id := durable.ID{Kind: kind}
+		return id, r.Scan(&id.Account, &id.Region, &id.Name)
+	})
+}
+
+// AuditQuery asks for a page of audits that began in a window, newest first.
+type AuditQuery struct {
+	From, To time.Time
+	Type     string // "" for all
+	Status   string // "" for all
+	Before   int64  // the Seq that the page is behind, 0 for the first page
+	Limit    int
+}
+
+// Audits lists audits.
+func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f AuditQuery) (list []audit.Summary, err error) {
+	err = s.reading(ctx, sc, func(q querier, scope int64) error {
+		list, err = all(ctx, q, `SELECT seq, id, status, type FROM audits WHERE scope = @scope
+			AND started_at BETWEEN @from AND @to AND (@type = '' OR type = @type) AND (@status = '' OR status = @status)
+			AND (@before = 0 OR seq < @before) ORDER BY seq DESC LIMIT @limit`,
+			args{
+				"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "type": f.Type, "status": f.Status,
+				"before": f.Before, "limit": f.Limit,
+			}, func(r scanner) (a audit.Summary, err error) {
+				return a, r.Scan(&a.Seq, &a.ID, &a.Status, &a.Type)
+			})
+		return err
+	})
+	return list, err
+}
+
+// CancelAudit ends an audit in progress. Checks that are complete keep their
+// result.
+func (s *Store) CancelAudit(ctx context.Context, sc fleet.Scope, id string) error {
+	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+		t, err := lockAudit(ctx, q, sc, scope, id)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			return fault.New(fault.NotFound, "there is no audit task %q", id)
+		}
+		if t.Status != audit.TaskInProgress {
+			return fault.New(fault.Invalid, "audit task %q is not in progress: it is %s", id, t.Status)
+		}
+		t.Cancel(s.now())
+		return saveAudit(ctx, q, t)
+	})
+}
+
+// LockAudit reads an audit inside a slice and keeps it from others. It is nil
+// when there is none.
+func (s *Store) LockAudit(ctx context.Context, tx durable.Tx, sc fleet.Scope, id string) (*audit.Task, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	return lockAudit(ctx, q, sc, scope, id)
+}
+
+func lockAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id string) (*audit.Task, error) {
+	if err := lockRows(ctx, q, "audits", "id", scope, id); err != nil {
+		return nil, fmt.Errorf("lock audit: %w", err)
+	}
+	t, err := findAudit(ctx, q, sc, scope, id)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return t, err
+}
+
+// SaveAudit stores an audit's state and the findings of a slice.
+func (s *Store) SaveAudit(ctx context.Context, tx durable.Tx, t *audit.Task, findings []audit.Finding) error {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, t.Scope)
+	if err != nil {
+		return err
+	}
+	if err := insertFindings(ctx, q, scope, findings); err != nil {
+		return err
+	}
+	return saveAudit(ctx, q, t)
+}
+
+func saveAudit(ctx context.Context, q querier, t *audit.Task) error {
+	_, err := q.exec(ctx, `UPDATE audits SET status = @status, progress = @progress, pass = @pass,
+		position = @position, findings = @findings, ended_at = @ended WHERE seq = @seq`,
+		args{
+			"seq": t.Seq, "status": string(t.Status), "progress": toJSON(t.States), "pass": t.Pass,
+			"position": t.Position, "findings": t.Findings, "ended": nullMillis(t.Ended),
+		})
+	if err != nil {
+		return fmt.Errorf("save audit: %w", err)
+	}
+	return nil
+}
+
+// AuditConfiguration returns what an account has set, or nil when it has set
+// nothing.
+func (s *Store) AuditConfiguration(ctx context.Context, sc fleet.Scope) (c *audit.Configuration, err error) {
+	err = s.reading(ctx, sc, func(q querier, scope int64) error {
+		c, err = auditConfiguration(ctx, q, scope)
+		return err
+	})
+	return c, err
+}
+
+func auditConfiguration(ctx context.Context, q querier, scope int64) (*audit.Configuration, error) {
+	c, ok, err := one(ctx, q, `SELECT role_arn, checks FROM audit_configurations WHERE scope = @scope`,
+		args{"scope": scope}, func(r scanner) (*audit.Configuration, error) {
+			c := &audit.Configuration{}
+			var checks string
+			if err := r.Scan(&c.RoleARN, &checks); err != nil {
+				return nil, err
+			}
+			return c, json.Unmarshal([]byte(checks), &c.Checks)
+		})
+	if err != nil || !ok {
+		return nil, err
+	}
+	return c, nil
+}
+
+// UpdateAuditConfiguration replaces the configuration by what change makes of
+// it. Change gets nil when there is none yet; what it returns as nil is
+// deleted.
+func (s *Store) UpdateAuditConfiguration(ctx context.Context, sc fleet.Scope,
+	change func(*audit.Configuration) (*audit.Configuration, error),
+) error {
+	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+		if err := lockScope(ctx, q, scope); err != nil {
+			return err
+		}
+		old, err := auditConfiguration(ctx, q, scope)
+		if err != nil {
+			return err
+		}
+		c, err := change(old)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			_, err = q.exec(ctx, `DELETE FROM audit_configurations WHERE scope = @scope`, args{"scope": scope})
+			return err
+		}
+		_, err = q.exec(ctx, `INSERT INTO audit_configurations (scope, role_arn, notifications, checks)
+			VALUES (@scope, @role, '{}', @checks)
+			ON CONFLICT (scope) DO UPDATE SET role_arn = excluded.role_arn, checks = excluded.checks`,
+			args{"scope": scope, "role": c.RoleARN, "checks": toJSON(c.Checks)})
+		return err
+	})
+}

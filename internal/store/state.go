@@ -1,0 +1,258 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/mitigation"
+)
+
+// states reads what a plan needs of resources, by their key.
+func states[T any](ctx context.Context, s *Store, tx durable.Tx, sc fleet.Scope, read stateQuery[T]) (map[string]*T, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	a := args{"scope": scope}
+	list, err := all(ctx, q, read.text+q.dialect().in(read.column, "keys", a, read.keys)+read.tail, a, read.scan)
+	if err != nil {
+		return nil, fmt.Errorf("read resources: %w", err)
+	}
+	out := make(map[string]*T, len(list))
+	for i := range list {
+		out[read.key(&list[i])] = &list[i]
+	}
+	return out, nil
+}
+
+// stateQuery reads some rows of a table of the registry by a column of theirs.
+type stateQuery[T any] struct {
+	text   string // up to the condition on the column
+	column string
+	keys   []string
+	tail   string // behind it
+	scan   func(scanner) (T, error)
+	key    func(*T) string
+}
+
+// CertificateStates returns the certificates of some ids with their number and
+// status alone.
+func (s *Store) CertificateStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, ids []string) (
+	map[string]*fleet.Certificate, error,
+) {
+	return states(ctx, s, tx, sc, stateQuery[fleet.Certificate]{
+		text: `SELECT seq, id, status FROM certificates WHERE scope = @scope AND `, column: "id", keys: ids,
+		scan: func(r scanner) (c fleet.Certificate, err error) { return c, r.Scan(&c.Seq, &c.ID, &c.Status) },
+		key:  func(c *fleet.Certificate) string { return c.ID },
+	})
+}
+
+// CACertificateStates returns the CA certificates of some ids with their
+// status alone.
+func (s *Store) CACertificateStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, ids []string) (
+	map[string]*fleet.CACertificate, error,
+) {
+	return states(ctx, s, tx, sc, stateQuery[fleet.CACertificate]{
+		text: `SELECT seq, id, status FROM ca_certificates WHERE scope = @scope AND `, column: "id", keys: ids,
+		scan: func(r scanner) (c fleet.CACertificate, err error) { return c, r.Scan(&c.Seq, &c.ID, &c.Status) },
+		key:  func(c *fleet.CACertificate) string { return c.ID },
+	})
+}
+
+// PolicyStates returns some policies with their versions' numbers.
+func (s *Store) PolicyStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, names []string) (
+	map[string]*fleet.Policy, error,
+) {
+	return states(ctx, s, tx, sc, stateQuery[fleet.Policy]{
+		text: `SELECT p.name, p.default_version, p.next_version, d.blank,
+				(SELECT count(*) FROM policy_versions v WHERE v.scope = p.scope AND v.policy = p.name)
+			FROM policies p JOIN policy_versions d ON d.scope = p.scope AND d.policy = p.name
+				AND d.version = p.default_version
+			WHERE p.scope = @scope AND `, column: "p.name", keys: names,
+		scan: func(r scanner) (p fleet.Policy, err error) {
+			return p, r.Scan(&p.Name, &p.Default, &p.Next, &p.Blank, &p.Versions)
+		},
+		key: func(p *fleet.Policy) string { return p.Name },
+	})
+}
+
+// GroupStates returns some thing groups.
+func (s *Store) GroupStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, names []string) (
+	map[string]*fleet.Group, error,
+) {
+	return states(ctx, s, tx, sc, stateQuery[fleet.Group]{
+		text: `SELECT name, root, depth FROM thing_groups WHERE scope = @scope AND `, column: "name", keys: names,
+		scan: func(r scanner) (g fleet.Group, err error) { return g, r.Scan(&g.Name, &g.Root, &g.Depth) },
+		key:  func(g *fleet.Group) string { return g.Name },
+	})
+}
+
+// CountThings counts the things attached to each certificate, up to q.Most.
+func (s *Store) CountThings(ctx context.Context, tx durable.Tx, sc fleet.Scope, q mitigation.CertificateThings) (
+	map[string]int, error,
+) {
+	out := make(map[string]int, len(q.Certificates))
+	sq := s.slice(tx)
+	scope, err := s.scope(ctx, sq, sc)
+	if err != nil {
+		return nil, err
+	}
+	// One statement a certificate would be slow, one for all could count a
+	// million things: pages of the two together are neither.
+	type row struct{ certificate, thing string }
+	after := row{}
+	for {
+		a := args{"scope": scope, "cert": after.certificate, "thing": after.thing, "limit": q.Most}
+		page, err := all(ctx, sq, `SELECT certificate, thing FROM thing_principals WHERE scope = @scope AND `+
+			sq.dialect().in("certificate", "certs", a, q.Certificates)+`
+			AND (certificate, thing) > (@cert, @thing) ORDER BY certificate, thing LIMIT @limit`, a,
+			func(r scanner) (x row, err error) { return x, r.Scan(&x.certificate, &x.thing) })
+		if err != nil {
+			return nil, fmt.Errorf("count things: %w", err)
+		}
+		for _, x := range page {
+			out[x.certificate]++
+		}
+		if len(page) < q.Most {
+			return out, nil
+		}
+		after = page[len(page)-1]
+		if out[after.certificate] >= q.Most {
+			after.thing = "\U0010FFFF" // enough of this one: on to the next
+		}
+	}
+}
+
+// ThingsOf lists the things attached to each certificate with the groups they
+// are in, and keeps others from changing those until the slice ends.
+func (s *Store) ThingsOf(ctx context.Context, tx durable.Tx, sc fleet.Scope, q mitigation.CertificateThings) (
+	map[string][]mitigation.ThingState, error,
+) {
+	sq := s.slice(tx)
+	scope, err := s.scope(ctx, sq, sc)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string][]mitigation.ThingState, len(q.Certificates))
+	names := map[string]bool{}
+	a := args{"scope": scope, "after": q.After}
+	type row struct{ certificate, thing string }
+	list, err := all(ctx, sq, `SELECT certificate, thing FROM (SELECT certificate, thing,
+			row_number() OVER (PARTITION BY certificate ORDER BY thing) AS n
+			FROM thing_principals WHERE scope = @scope AND `+
+		sq.dialect().in("certificate", "certs", a, q.Certificates)+` AND thing > @after) ranked
+		WHERE n <= `+fmt.Sprint(q.Most)+` ORDER BY certificate, thing`, a,
+		func(r scanner) (x row, err error) { return x, r.Scan(&x.certificate, &x.thing) })
+	if err != nil {
+		return nil, fmt.Errorf("list things: %w", err)
+	}
+	for _, x := range list {
+		names[x.thing] = true
+	}
+	groups, err := lockMemberships(ctx, sq, scope, sortedKeys(names))
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range list {
+		out[x.certificate] = append(out[x.certificate], mitigation.ThingState{Name: x.thing, Groups: groups[x.thing]})
+	}
+	return out, nil
+}
+
+// lockMemberships reads the groups of some things, which then stay as they are
+// until the transaction ends.
+func lockMemberships(ctx context.Context, q querier, scope int64, things []string) (map[string][]fleet.Membership, error) {
+	if len(things) == 0 {
+		return nil, nil
+	}
+	if err := lockRows(ctx, q, "things", "name", scope, things...); err != nil {
+		return nil, fmt.Errorf("lock things: %w", err)
+	}
+	a := args{"scope": scope}
+	list, err := all(ctx, q, `SELECT thing, thing_group, root FROM thing_group_members WHERE scope = @scope AND `+
+		q.dialect().in("thing", "things", a, things), a,
+		func(r scanner) (m fleet.Membership, err error) { return m, r.Scan(&m.Thing, &m.Group, &m.Root) })
+	if err != nil {
+		return nil, fmt.Errorf("read groups of things: %w", err)
+	}
+	out := map[string][]fleet.Membership{}
+	for _, m := range list {
+		out[m.Thing] = append(out[m.Thing], m)
+	}
+	return out, nil
+}
+
+// CertificatePage lists certificates as audits judge them, without PEM.
+func (s *Store) CertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) ([]fleet.Certificate, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	first, last := certificateRange(scope)
+	digests := `'', ''`
+	if p.Digests {
+		digests = `debian_digest, badkeys_digest`
+	}
+	list := make([]fleet.Certificate, 0, p.Limit)
+	r, err := q.query(ctx, `SELECT seq, id, status, roca, not_after, created_at, `+digests+` FROM certificates
+		WHERE seq > @after AND seq <= @last ORDER BY seq LIMIT @limit`,
+		args{"after": max(p.After, first-1), "last": last, "limit": p.Limit})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for r.Next() {
+		list = append(list, fleet.Certificate{})
+		c := &list[len(list)-1]
+		var notAfter, created int64
+		if err := r.Scan(&c.Seq, &c.ID, &c.Status, &c.Key.ROCA, &notAfter, &created,
+			&c.Key.DebianDigest, &c.Key.BadkeysDigest); err != nil {
+			return nil, err
+		}
+		c.NotAfter, c.Created = fromMillis(notAfter), fromMillis(created)
+	}
+	return list, r.Err()
+}
+
+// CACertificatePage lists CA certificates as audits judge them.
+func (s *Store) CACertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) (
+	[]fleet.CACertificate, error,
+) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	return all(ctx, q, `SELECT seq, id, status, roca, not_after, debian_digest, badkeys_digest FROM ca_certificates
+		WHERE scope = @scope AND seq > @after ORDER BY seq LIMIT @limit`,
+		args{"scope": scope, "after": p.After, "limit": p.Limit}, func(r scanner) (c fleet.CACertificate, err error) {
+			var notAfter int64
+			err = r.Scan(&c.Seq, &c.ID, &c.Status, &c.Key.ROCA, &notAfter, &c.Key.DebianDigest, &c.Key.BadkeysDigest)
+			c.NotAfter = fromMillis(notAfter)
+			return c, err
+		})
+}
+
+// PolicyPage lists the default versions of policies as audits judge them.
+func (s *Store) PolicyPage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) ([]fleet.PolicyVersion, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	return all(ctx, q, `SELECT p.seq, p.name, v.version, v.broad_actions, v.deny_wildcards, v.deny_bypass
+		FROM policies p JOIN policy_versions v ON v.scope = p.scope AND v.policy = p.name AND v.version = p.default_version
+		WHERE p.scope = @scope AND p.seq > @after ORDER BY p.seq LIMIT @limit`,
+		args{"scope": scope, "after": p.After, "limit": p.Limit}, func(r scanner) (v fleet.PolicyVersion, err error) {
+			var broad string
+			if err := r.Scan(&v.Seq, &v.Policy, &v.Version, &broad, &v.DenyWildcards, &v.DenyBypass); err != nil {
+				return v, err
+			}
+			return v, fromJSON(broad, &v.Broad)
+		})
+}
