@@ -3,8 +3,8 @@
 // the reference in docs/config.md derive.
 //
 // A flag beats the environment, which beats the configuration file, which
-// beats the default. The package opens nothing but the configuration file,
-// the files named by "…-file" settings, and the file of the root access key.
+// beats the default. The package opens the configuration file, the files that
+// "…-file" settings name, those of TLS, and that of the root access key.
 package config
 
 import (

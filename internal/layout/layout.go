@@ -45,6 +45,7 @@ var (
 	rules = []string{"internal/policy", "internal/pki", "internal/pki/keyquality",
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
+	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/cordonapi"}
 	wires    = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi"}
 	sql      = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
 )
@@ -61,6 +62,8 @@ var bans = []ban{
 	{"features know no SQL", features, sql},
 	{"features know no wire", features, append([]string{"net/http"}, wires...)},
 	{"the store knows no wire", []string{"internal/store"}, append([]string{"net/http"}, wires...)},
+	{"the server hands settings and metrics down", slices.Concat(rules, features, parts),
+		[]string{module + "/internal/config", module + "/internal/ops"}},
 	{"front doors know no SQL", []string{"internal/iotapi", "internal/cordonapi", "internal/awswire"}, sql},
 }
 

@@ -57,6 +57,7 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		{"a feature knows no SQL", "internal/fleet/x.go", imports("github.com/jackc/pgx/v5/pgxpool"), "no SQL"},
 		{"a feature knows no wire", "internal/audit/x.go", imports(module + "/internal/awswire"), "no wire"},
 		{"the store knows no wire", "internal/store/x.go", imports(module + "/internal/iotapi/wire"), "no wire"},
+		{"the store reads no settings", "internal/store/x.go", imports(module + "/internal/config"), "hands settings"},
 		{"the product does not import what tests use", "internal/server/x.go", imports(module + "/internal/pki/fixture"),
 			"for tests only"},
 		{"the demo may", "internal/demo/x.go", imports(module + "/internal/pki/fixture"), ""},

@@ -41,9 +41,9 @@ type Config struct {
 	TLS *tls.Config
 	// Probes are asked for readiness, in this order.
 	Probes []Probe
-	// Metrics are served at /metrics.
+	// Metrics are served at /metrics. They must be given.
 	Metrics *Metrics
-	// Log gets the errors of connections.
+	// Log gets the errors of connections. It must be given.
 	Log *slog.Logger
 }
 
