@@ -22,7 +22,7 @@ var endOf2049 = time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC)
 
 func TestNewAuthorityCanBeRegisteredLikeAnyCA(t *testing.T) {
 	c := newAuthority(t).Certificate()
-	if _, err := pki.CheckCA(c, nil, now); err != nil {
+	if _, err := pki.CheckCA(c, now); err != nil {
 		t.Errorf("got %v, want it accepted", err)
 	}
 	if !c.NotAfter.Equal(endOf2049) || c.Subject != "CN=Cordon IoT CA,OU=123456789012" {
@@ -117,7 +117,7 @@ func TestIssueFromCSR(t *testing.T) {
 	if err := pki.Issued(a.Certificate(), c); err != nil {
 		t.Errorf("got %v, want it signed by the authority", err)
 	}
-	if _, err := pki.CheckDevice(c, nil); err != nil {
+	if _, err := pki.CheckDevice(c); err != nil {
 		t.Errorf("got %v, want it accepted", err)
 	}
 	nameless, err := a.IssueFromCSR(request(t, pkix.Name{}), now)

@@ -232,7 +232,7 @@ func checkParsed(t *testing.T, issuer *pki.Certificate, text string) {
 	if err != nil || again.ID != c.ID {
 		t.Errorf("got %v, want the canonical PEM to be the same certificate", err)
 	}
-	if _, err := pki.CheckCA(c, nil, now); err == nil && c.KeyBits > keyquality.MaxRSABits {
+	if _, err := pki.CheckCA(c, now); err == nil && c.KeyBits > keyquality.MaxRSABits {
 		t.Error("got an overlong key accepted")
 	}
 	if err := pki.Issued(issuer, c); err != nil && fault.From(err) == nil {
@@ -260,7 +260,7 @@ func BenchmarkParseCertificate(b *testing.B) {
 		})
 		b.Run(name+"/check", func(b *testing.B) {
 			for b.Loop() {
-				if _, err := pki.CheckDevice(c, nil); err != nil {
+				if _, err := pki.CheckDevice(c); err != nil {
 					b.Fatal(err)
 				}
 			}

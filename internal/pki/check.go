@@ -38,17 +38,17 @@ var signatures = map[x509.SignatureAlgorithm]bool{
 
 // CheckDevice says whether a certificate may be registered for a device, and
 // returns what the tests of its key found, to be stored beside it: an audit
-// reads that and tests nothing again. The list may be nil.
+// reads that and tests nothing again.
 //
 // Keys are RSA of 2,048 to 16,384 bits or EC on P-256, P-384 or P-521,
 // signatures SHA-2 with RSA (PKCS #1 v1.5 or PSS), with ECDSA, or SHA-256 with
 // DSA. X.509 version 1 is fine, as is a certificate that has expired: reporting
 // those is the audit's work. The fault is CertificateInvalid.
-func CheckDevice(c *Certificate, list *keyquality.Blocklist) (keyquality.Weaknesses, error) {
+func CheckDevice(c *Certificate) (keyquality.Weaknesses, error) {
 	if text := c.defect(); text != "" {
 		return keyquality.Weaknesses{}, refuse("The certificate", text)
 	}
-	w := keyquality.Test(c.PublicKey, list)
+	w := keyquality.Test(c.PublicKey)
 	if text := w.Broken(); text != "" {
 		return keyquality.Weaknesses{}, refuse("The certificate", text)
 	}
@@ -61,8 +61,8 @@ func CheckDevice(c *Certificate, list *keyquality.Blocklist) (keyquality.Weaknes
 // be allowed to sign certificates if it restricts what its key is for, have a
 // subject, be within its validity, and, if it is a root, have signed itself.
 // The fault is CertificateInvalid.
-func CheckCA(c *Certificate, list *keyquality.Blocklist, now time.Time) (keyquality.Weaknesses, error) {
-	w, err := CheckDevice(c, list)
+func CheckCA(c *Certificate, now time.Time) (keyquality.Weaknesses, error) {
+	w, err := CheckDevice(c)
 	if err != nil {
 		return w, err
 	}

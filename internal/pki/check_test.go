@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
-	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +33,7 @@ func ecKey(t *testing.T, curve elliptic.Curve) crypto.PublicKey {
 func rsaKey(t *testing.T, bits uint, exponent int) *rsa.PublicKey {
 	t.Helper()
 	n := new(big.Int).Lsh(big.NewInt(1), bits-1)
-	for n.SetBit(n, 0, 1); keyquality.Test(&rsa.PublicKey{N: n, E: 3}, nil).SmallFactor; {
+	for n.SetBit(n, 0, 1); keyquality.Test(&rsa.PublicKey{N: n, E: 3}).SmallFactor; {
 		n.Add(n, big.NewInt(2))
 	}
 	return &rsa.PublicKey{N: n, E: exponent}
@@ -73,7 +72,7 @@ func TestCheckDeviceByKey(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, issue(t, ca, fixture.Template{CommonName: "d", Key: tt.key}))
-			_, err := pki.CheckDevice(c, nil)
+			_, err := pki.CheckDevice(c)
 			if tt.want != "" {
 				wantFault(t, err, fault.CertificateInvalid, tt.want)
 			} else if err != nil {
@@ -109,7 +108,7 @@ func TestCheckDeviceByCertificate(t *testing.T) {
 			Edit: func(c *x509.Certificate) { c.SubjectKeyId = make([]byte, 65) }}), "key identifiers"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := pki.CheckDevice(parse(t, tt.text), nil)
+			_, err := pki.CheckDevice(parse(t, tt.text))
 			if tt.want != "" {
 				wantFault(t, err, fault.CertificateInvalid, tt.want)
 			} else if err != nil {
@@ -134,7 +133,7 @@ func TestCheckDeviceBySignature(t *testing.T) {
 	} {
 		t.Run(algorithm.String(), func(t *testing.T) {
 			c := parse(t, issue(t, ca, fixture.Template{CommonName: "d", SignatureAlgorithm: algorithm}))
-			if _, err := pki.CheckDevice(c, nil); err != nil {
+			if _, err := pki.CheckDevice(c); err != nil {
 				t.Errorf("got %v, want it accepted", err)
 			}
 			if err := pki.Issued(parse(t, ca.PEM), c); err != nil {
@@ -146,24 +145,18 @@ func TestCheckDeviceBySignature(t *testing.T) {
 
 func TestCheckDeviceReturnsWhatTheKeyTestsFound(t *testing.T) {
 	ca := newCA(t, fixture.Template{CommonName: "Fleet CA"})
-	list, err := keyquality.Load(keyquality.File{
-		Name: fixture.DebianBlacklistName, Content: strings.NewReader(fixture.DebianBlacklist)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
 		name string
 		key  *rsa.PublicKey
 		want keyquality.Weaknesses
 	}{
 		{"a ROCA key is registered and known", &fixture.ROCAKey(1).PublicKey,
-			keyquality.Weaknesses{ROCA: true, DebianTested: true}},
-		{"a Debian key is registered and known", fixture.DebianKey(),
-			keyquality.Weaknesses{DebianWeak: true, DebianTested: true}},
+			keyquality.Weaknesses{ROCA: true}},
+		{"a Debian key is registered", fixture.DebianKey(), keyquality.Weaknesses{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, issue(t, ca, fixture.Template{CommonName: "d", Key: tt.key}))
-			got, err := pki.CheckDevice(c, list)
+			got, err := pki.CheckDevice(c)
 			if err != nil || got != tt.want {
 				t.Errorf("got %+v, %v, want %+v", got, err, tt.want)
 			}
@@ -219,7 +212,7 @@ func TestCheckCA(t *testing.T) {
 		{"a DSA key", odd(t, "dsa-ca.pem"), "must be RSA, or EC"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := pki.CheckCA(parse(t, tt.text), nil, now)
+			_, err := pki.CheckCA(parse(t, tt.text), now)
 			if tt.want != "" {
 				wantFault(t, err, fault.CertificateInvalid, tt.want)
 			} else if err != nil {

@@ -46,7 +46,7 @@ func ParseCSR(text string) (*Request, error) {
 	case r.CheckSignature() != nil:
 		defect = "it is not signed with its own key"
 	default:
-		defect = keyquality.Test(r.PublicKey, nil).Broken()
+		defect = keyquality.Test(r.PublicKey).Broken()
 	}
 	if defect != "" {
 		return nil, fault.New(fault.Invalid, "The certificate signing request is not acceptable: %s.", defect)

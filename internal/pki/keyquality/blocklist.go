@@ -8,7 +8,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -35,6 +34,8 @@ const recordSize = 10
 
 type record [recordSize]byte
 
+func (r record) String() string { return hex.EncodeToString(r[:]) }
+
 func compareRecords(a, b record) int { return bytes.Compare(a[:], b[:]) }
 
 // Loaded says what one file contributed to a Blocklist.
@@ -57,31 +58,31 @@ type Loaded struct {
 type Blocklist struct {
 	moduli  []record // tail of SHA-1 over "Modulus=…\n"
 	numbers []record // head of SHA-256 over the number's bytes
-	covers  map[string]bool
 	loaded  []Loaded
-	id      string
 }
 
-// Contains reports whether an RSA or EC public key is on the list. Keys of
-// another type are not.
-func (l *Blocklist) Contains(key crypto.PublicKey) bool {
-	if l == nil {
-		return false
-	}
+// Digests returns what blocklists are searched for, as 20 hex digits each: of
+// the modulus as an [OpenSSLBlacklist] has it, and of the number that stands
+// for the key in a [Badkeys] list. Either is "" for a key that such lists do
+// not hold: EC keys the first, keys that are neither RSA nor EC both. Kept
+// beside a key, they let a list that is loaded later cover it.
+func Digests(key crypto.PublicKey) (openssl, badkeys string) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		return found(l.moduli, modulusRecord(k)) || found(l.numbers, numberRecord(k.N.Bytes()))
+		if testable(k) {
+			return modulusRecord(k).String(), numberRecord(k.N.Bytes()).String()
+		}
 	case *ecdsa.PublicKey:
-		x, ok := coordinateX(k)
-		return ok && found(l.numbers, numberRecord(x))
+		if x, ok := coordinateX(k); ok {
+			return "", numberRecord(x).String()
+		}
 	}
-	return false
+	return "", ""
 }
 
-// Covers reports whether the list holds the weak keys of this key's type and
-// size, so that not being on it means something.
-func (l *Blocklist) Covers(key crypto.PublicKey) bool {
-	return l != nil && l.covers[describe(key)]
+// Weak reports whether a key is on the list, by its Digests.
+func (l *Blocklist) Weak(openssl, badkeys string) bool {
+	return l != nil && (found(l.moduli, openssl) || found(l.numbers, badkeys))
 }
 
 // Report returns what each file contributed, in the order of loading.
@@ -90,27 +91,6 @@ func (l *Blocklist) Report() []Loaded {
 		return nil
 	}
 	return slices.Clone(l.loaded)
-}
-
-// ID identifies the contents, independent of the order and split of the files:
-// 32 hex digits, "" for a nil Blocklist. Keys tested against another ID can be
-// told from those that need no second test.
-func (l *Blocklist) ID() string {
-	if l == nil {
-		return ""
-	}
-	return l.id
-}
-
-// describe names the type and size of a key as Loaded.Keys does.
-func describe(key crypto.PublicKey) string {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("RSA %d", k.N.BitLen())
-	case *ecdsa.PublicKey:
-		return k.Curve.Params().Name
-	}
-	return ""
 }
 
 // modulusRecord is the entry of an RSA key in OpenSSLBlacklist.
@@ -137,22 +117,24 @@ func coordinateX(k *ecdsa.PublicKey) (x []byte, ok bool) {
 	return point[1 : 1+len(point)/2], true
 }
 
-func found(sorted []record, r record) bool {
+// found reports whether a digest, as Digests returns it, is in a table.
+func found(sorted []record, digest string) bool {
+	var r record
+	if len(digest) != hex.EncodedLen(recordSize) {
+		return false
+	}
+	if _, err := hex.Decode(r[:], []byte(digest)); err != nil {
+		return false
+	}
 	_, ok := slices.BinarySearchFunc(sorted, r, compareRecords)
 	return ok
 }
 
 // seal sorts what was loaded and makes the list ready for use.
 func (l *Blocklist) seal() {
-	h := sha256.New()
 	for _, table := range []*[]record{&l.moduli, &l.numbers} {
 		slices.SortFunc(*table, compareRecords)
 		// The copy gives back the spare half that growing has left.
 		*table = append(make([]record, 0, len(*table)), slices.Compact(*table)...)
-		fmt.Fprintf(h, "%d:", len(*table))
-		for i := range *table {
-			h.Write((*table)[i][:])
-		}
 	}
-	l.id = hex.EncodeToString(h.Sum(nil)[:16])
 }

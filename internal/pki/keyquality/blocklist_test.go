@@ -3,7 +3,10 @@ package keyquality
 import (
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -50,41 +53,70 @@ func load(t *testing.T, files ...File) *Blocklist {
 	return l
 }
 
-func TestContainsAndCovers(t *testing.T) {
+func TestWeak(t *testing.T) {
 	debian := fixture.DebianKey()
-	p256, p521 := soundEC(t, elliptic.P256()), soundEC(t, elliptic.P521())
+	p256 := soundEC(t, elliptic.P256())
 	x, _ := coordinateX(p256)
 	otherBlock := block([]byte("another"), 1)
 	for _, tt := range []struct {
-		name              string
-		list              *Blocklist
-		key               crypto.PublicKey
-		contained, covers bool
+		name string
+		list *Blocklist
+		key  crypto.PublicKey
+		want bool
 	}{
-		{"no list holds nothing", nil, debian, false, false},
-		{"a list of no files holds nothing", load(t), debian, false, false},
-		{"a text list holds its key",
-			load(t, text("blacklist.RSA-2048", "b7ead9492dfd921fc4f9\n")), debian, true, true},
+		{"no list holds nothing", nil, debian, false},
+		{"a list of no files holds nothing", load(t), debian, false},
+		{"a text list holds its key", load(t, text("blacklist.RSA-2048", "b7ead9492dfd921fc4f9\n")), debian, true},
 		{"upper case and Windows line ends are read",
-			load(t, text("RSA-2048", "#\r\nB7EAD9492DFD921FC4F9\r\n")), debian, true, true},
-		{"a list of another size covers nothing of this one",
-			load(t, text("RSA-1024", "00006aa0ce2cd60e6660")), debian, false, false},
-		{"a badkeys list holds its key", load(t, badkeys(debianBlock(t), otherBlock)), debian, true, true},
+			load(t, text("RSA-2048", "#\r\nB7EAD9492DFD921FC4F9\r\n")), debian, true},
+		{"a list of other keys does not hold it", load(t, text("RSA-1024", "00006aa0ce2cd60e6660")), debian, false},
+		{"a badkeys list holds its key", load(t, badkeys(debianBlock(t), otherBlock)), debian, true},
 		{"a key listed for another reason is not of CVE-2008-0166",
-			load(t, badkeys(block(debian.N.Bytes(), 9), otherBlock)), debian, false, true},
+			load(t, badkeys(block(debian.N.Bytes(), 9), otherBlock)), debian, false},
 		{"a badkeys list holds an EC key by its x",
-			load(t, badkeys(block(bytes.TrimLeft(x, "\x00"), 1))), p256, true, true},
-		{"a sound EC key is not on the list", load(t, badkeys(otherBlock)), p256, false, true},
-		{"the badkeys project made no P-521 keys", load(t, badkeys(otherBlock)), p521, false, false},
+			load(t, badkeys(block(bytes.TrimLeft(x, "\x00"), 1))), p256, true},
+		{"a sound EC key is not on the list", load(t, badkeys(otherBlock)), p256, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.list.Contains(tt.key); got != tt.contained {
-				t.Errorf("contains: got %v, want %v", got, tt.contained)
-			}
-			if got := tt.list.Covers(tt.key); got != tt.covers {
-				t.Errorf("covers: got %v, want %v", got, tt.covers)
+			if got := tt.list.Weak(Digests(tt.key)); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestWeakTakesWholeDigestsOnly(t *testing.T) {
+	l := load(t, text("RSA-2048", "b7ead9492dfd921fc4f9\n"))
+	for _, digest := range []string{"", "b7", "b7ead9492dfd921fc4f900", "zzead9492dfd921fc4f9"} {
+		if l.Weak(digest, digest) {
+			t.Errorf("got %q on the list, want it not to be", digest)
+		}
+	}
+}
+
+func TestDigests(t *testing.T) {
+	edwards, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name             string
+		key              crypto.PublicKey
+		openssl, badkeys string
+	}{
+		// By openssl, sha1sum, xxd and sha256sum.
+		{"an RSA key has both", fixture.DebianKey(), "b7ead9492dfd921fc4f9", "31c152529eb033a010f8"},
+		{"an Ed25519 key has none", edwards, "", ""},
+		{"a key without modulus has none", &rsa.PublicKey{}, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if o, b := Digests(tt.key); o != tt.openssl || b != tt.badkeys {
+				t.Errorf("got %q and %q, want %q and %q", o, b, tt.openssl, tt.badkeys)
+			}
+		})
+	}
+	if o, b := Digests(soundEC(t, elliptic.P384())); o != "" || len(b) != 20 {
+		t.Errorf("got %q and %q for an EC key, want none and 20 digits", o, b)
 	}
 }
 
@@ -146,18 +178,10 @@ func TestReportSaysWhatEachFileGave(t *testing.T) {
 	}
 }
 
-func TestIDFollowsTheContents(t *testing.T) {
-	a, b := "00006aa0ce2cd60e6660\n", "00008be7025d9f1a9088\n"
-	whole := load(t, text("RSA-2048", a+b)).ID()
-	if got := load(t, text("RSA-2048", b), text("RSA-2048.extra", a+b)).ID(); got != whole {
-		t.Errorf("got %s for the same keys in two files, want %s", got, whole)
-	}
-	if got := load(t, text("RSA-2048", a)).ID(); got == whole || len(got) != 32 {
-		t.Errorf("got %s for fewer keys, want another ID of 32 digits", got)
-	}
+func TestNoListHasNoReport(t *testing.T) {
 	var none *Blocklist
-	if none.ID() != "" || none.Report() != nil {
-		t.Error("got an ID or a report for no list, want none")
+	if got := none.Report(); got != nil {
+		t.Errorf("got %v, want no report", got)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"math/big"
-	"strings"
 	"testing"
 
 	"github.com/cordon-iot/cordon/internal/pki/fixture"
@@ -33,10 +32,6 @@ func soundEC(t testing.TB, curve elliptic.Curve) *ecdsa.PublicKey {
 }
 
 func TestTest(t *testing.T) {
-	debian, err := Load(File{fixture.DebianBlacklistName, strings.NewReader(fixture.DebianBlacklist)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	edwards, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -45,23 +40,19 @@ func TestTest(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		key  crypto.PublicKey
-		list *Blocklist
 		want Weaknesses
 	}{
-		{"a sound RSA key without a list is untested for Debian", soundRSA(t), nil, Weaknesses{}},
-		{"a sound RSA key with a list is tested", soundRSA(t), debian, Weaknesses{DebianTested: true}},
-		{"a ROCA key is found", &fixture.ROCAKey(1).PublicKey, nil, Weaknesses{ROCA: true}},
-		{"a Debian key is found", fixture.DebianKey(), debian, Weaknesses{DebianWeak: true, DebianTested: true}},
-		{"a Debian key without a list is not found", fixture.DebianKey(), nil, Weaknesses{}},
-		{"close primes are found", fixture.CloseKey(1), nil, Weaknesses{CloseFactors: true}},
-		{"a small factor is found", fixture.SmallFactorKey(1), nil, Weaknesses{SmallFactor: true}},
-		{"a text list does not cover EC keys", soundEC(t, elliptic.P256()), debian, Weaknesses{}},
-		{"an Ed25519 key has no test", edwards, debian, Weaknesses{}},
-		{"a key over the limit is not looked at", long, debian, Weaknesses{}},
-		{"a key without modulus is not looked at", &rsa.PublicKey{}, debian, Weaknesses{}},
+		{"nothing is found in a sound RSA key", soundRSA(t), Weaknesses{}},
+		{"a ROCA key is found", &fixture.ROCAKey(1).PublicKey, Weaknesses{ROCA: true}},
+		{"close primes are found", fixture.CloseKey(1), Weaknesses{CloseFactors: true}},
+		{"a small factor is found", fixture.SmallFactorKey(1), Weaknesses{SmallFactor: true}},
+		{"an EC key has no test", soundEC(t, elliptic.P256()), Weaknesses{}},
+		{"an Ed25519 key has no test", edwards, Weaknesses{}},
+		{"a key over the limit is not looked at", long, Weaknesses{}},
+		{"a key without modulus is not looked at", &rsa.PublicKey{}, Weaknesses{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Test(tt.key, tt.list); got != tt.want {
+			if got := Test(tt.key); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
@@ -74,8 +65,8 @@ func TestBroken(t *testing.T) {
 		w    Weaknesses
 		want bool
 	}{
-		{"a sound key is not broken", Weaknesses{DebianTested: true}, false},
-		{"what AWS reports is left to the audit", Weaknesses{ROCA: true, DebianWeak: true}, false},
+		{"a sound key is not broken", Weaknesses{}, false},
+		{"what AWS reports is left to the audit", Weaknesses{ROCA: true}, false},
 		{"a small factor is broken", Weaknesses{SmallFactor: true}, true},
 		{"close factors are broken", Weaknesses{CloseFactors: true}, true},
 	} {
@@ -159,10 +150,6 @@ func TestRemainder(t *testing.T) {
 }
 
 func BenchmarkTest(b *testing.B) {
-	list, err := Load(File{fixture.DebianBlacklistName, strings.NewReader(fixture.DebianBlacklist)})
-	if err != nil {
-		b.Fatal(err)
-	}
 	for _, bb := range []struct {
 		name string
 		key  crypto.PublicKey
@@ -172,7 +159,8 @@ func BenchmarkTest(b *testing.B) {
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			for b.Loop() {
-				Test(bb.key, list)
+				Test(bb.key)
+				Digests(bb.key)
 			}
 		})
 	}

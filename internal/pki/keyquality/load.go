@@ -42,14 +42,11 @@ var sizeInName = regexp.MustCompile(`(?i)RSA-?(512|768|1024|2048|3072|4096|8192|
 // list is returned. Lists can be compressed where they are published: Load
 // says so instead of reading one as something else.
 func Load(files ...File) (*Blocklist, error) {
-	l := &Blocklist{covers: map[string]bool{}}
+	l := &Blocklist{}
 	for _, f := range files {
 		loaded, err := l.add(f)
 		if err != nil {
 			return nil, fmt.Errorf("blocklist %s: %w", f.Name, err)
-		}
-		for _, keys := range loaded.Keys {
-			l.covers[keys] = true
 		}
 		l.loaded = append(l.loaded, loaded)
 	}
