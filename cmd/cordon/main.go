@@ -5,8 +5,9 @@ import (
 	"os"
 
 	"github.com/cordon-iot/cordon/internal/cli"
+	"github.com/cordon-iot/cordon/internal/server"
 )
 
 func main() {
-	os.Exit(cli.Main(nil))
+	os.Exit(cli.Main(server.Run))
 }

@@ -30,7 +30,13 @@ func (c *Configuration) Enabled(check string) bool { return c != nil && c.Checks
 // Patch is a change to a configuration: what is not named stays.
 type Patch struct {
 	RoleARN string // "" leaves it
-	Checks  map[string]CheckConfiguration
+	Checks  map[string]CheckPatch
+}
+
+// CheckPatch is a change to what is set about one check.
+type CheckPatch struct {
+	Enabled  *bool             // nil leaves it
+	Settings map[string]string // nil leaves them
 }
 
 // Apply returns the configuration with a patch, or says why it may not be.
@@ -56,10 +62,14 @@ func (c *Configuration) Apply(p Patch, known Checks) (*Configuration, error) {
 		if err := check.validate(change.Settings); err != nil {
 			return nil, err
 		}
-		if change.Settings == nil {
-			change.Settings = next.Checks[name].Settings
+		set := next.Checks[name]
+		if change.Enabled != nil {
+			set.Enabled = *change.Enabled
 		}
-		next.Checks[name] = change
+		if change.Settings != nil {
+			set.Settings = change.Settings
+		}
+		next.Checks[name] = set
 	}
 	if c == nil && !next.any() {
 		return nil, fault.New(fault.Invalid, "the first configuration must enable at least one audit check")

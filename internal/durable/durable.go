@@ -180,7 +180,9 @@ func (e *Engine) Launch() error {
 func (e *Engine) Start(id ID) error {
 	e.cfg.Hook(Point{ID: id, Place: "accepted"})
 	// The root context: a request's would cancel the workflow when it ends.
-	if _, err := dbos.RunWorkflow(e.ctx, e.workflow, id.String(), dbos.WithWorkflowID(id.String())); err != nil {
+	_, err := dbos.RunWorkflow(e.ctx, e.workflow, id.String(), dbos.WithWorkflowID(id.String()))
+	// Reconcile, on another node, may have been faster.
+	if err != nil && !errors.Is(err, dbos.ErrUnexpectedWorkflow) {
 		return fmt.Errorf("start %s: %w", id, err)
 	}
 	return nil

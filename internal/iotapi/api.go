@@ -43,7 +43,7 @@ type API struct {
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
 	a := &API{Config: cfg}
-	return awswire.Service{SigningName: wire.SigningName, Operations: a.operations(), Known: wire.Facts}
+	return wire.Service(a.operations())
 }
 
 // scope is the account and region that a call is for.
@@ -59,11 +59,11 @@ const (
 )
 
 // limit is the size of a page.
-func limit(asked *int64) int {
+func limit(asked *int) int {
 	if asked == nil {
 		return defaultPage
 	}
-	return int(min(*asked, maxPage))
+	return min(*asked, maxPage)
 }
 
 // open reads the position a page token stands for; without a token cursor

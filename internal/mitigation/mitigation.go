@@ -171,9 +171,21 @@ type Summary struct {
 	Started time.Time
 }
 
+// TaskQuery asks for a page of tasks, newest first.
+type TaskQuery struct {
+	// From is the earliest start; To the latest end, or start of one that runs.
+	From, To  time.Time
+	AuditID   string     // "" for all
+	FindingID string     // "" for all
+	Status    TaskStatus // "" for all
+	Before    int64      // the Seq that the page is behind, 0 for the first page
+	Limit     int
+}
+
 // Execution is one action applied to one finding.
 type Execution struct {
 	Finding audit.FindingRef
+	Check   string
 	Index   int // of the action in the check's list
 	Status  Status
 	Failure

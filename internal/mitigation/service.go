@@ -266,7 +266,7 @@ func (t *Task) unreached(f *audit.Finding, stored int) []Execution {
 	}
 	var list []Execution
 	for i := stored; i < len(t.Mapping[f.Check]); i++ {
-		list = append(list, Execution{Finding: f.FindingRef, Index: i, Status: status})
+		list = append(list, Execution{Finding: f.FindingRef, Check: f.Check, Index: i, Status: status})
 	}
 	return list
 }
@@ -286,18 +286,23 @@ func (s *Service) CreateAction(ctx context.Context, scope fleet.Scope, a Action,
 	return s.Store.CreateMitigationAction(ctx, scope, &a, tags)
 }
 
-// UpdateAction changes the role or the parameters of an action; what is zero
-// stays.
-func (s *Service) UpdateAction(ctx context.Context, scope fleet.Scope, patch Action) (*Action, error) {
-	return s.Store.UpdateMitigationAction(ctx, scope, patch.Name, func(a *Action) error {
-		if patch.RoleARN != "" {
-			a.RoleARN = patch.RoleARN
+// ActionPatch is a change to an action: what is zero stays.
+type ActionPatch struct {
+	RoleARN string
+	Params  *Params
+}
+
+// UpdateAction changes the role or the parameters of an action.
+func (s *Service) UpdateAction(ctx context.Context, scope fleet.Scope, name string, p ActionPatch) (*Action, error) {
+	return s.Store.UpdateMitigationAction(ctx, scope, name, func(a *Action) error {
+		if p.RoleARN != "" {
+			a.RoleARN = p.RoleARN
 		}
 		a.Modified = s.Now()
-		if patch.Params == (Params{}) {
+		if p.Params == nil {
 			return nil
 		}
-		a.Params = patch.Params
+		a.Params = *p.Params
 		return s.setType(a)
 	})
 }

@@ -253,7 +253,10 @@ func (s *slice) end(at *attempt, n int) {
 }
 
 func (s *slice) execution(it *item, n int, status Status, f *Failure) Execution {
-	ex := Execution{Finding: it.finding.FindingRef, Index: n, Status: status, Started: s.now, Ended: s.now}
+	ex := Execution{
+		Finding: it.finding.FindingRef, Check: it.finding.Check, Index: n,
+		Status: status, Started: s.now, Ended: s.now,
+	}
 	if f != nil {
 		ex.Failure = *f
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -88,37 +87,14 @@ func findAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id s
 	return t, nil
 }
 
-// RunningAudits lists the audits in progress of every scope, for start-up.
-func (s *Store) RunningAudits(ctx context.Context) ([]durable.ID, error) {
-	return s.running(ctx, "audits", audit.WorkflowKind)
-}
-
-// running lists the tasks in progress of a table.
-func (s *Store) running(ctx context.Context, table, kind string) ([]durable.ID, error) {
-	return all(ctx, s.read, `SELECT p.account, p.region, t.id FROM `+table+` t JOIN scopes p ON p.scope = t.scope
-		WHERE t.status = 'IN_PROGRESS'`, nil, func(r scanner) (durable.ID, error) {
-		id := durable.ID{Kind: kind}
-		return id, r.Scan(&id.Account, &id.Region, &id.Name)
-	})
-}
-
-// AuditQuery asks for a page of audits that began in a window, newest first.
-type AuditQuery struct {
-	From, To time.Time
-	Type     string // "" for all
-	Status   string // "" for all
-	Before   int64  // the Seq that the page is behind, 0 for the first page
-	Limit    int
-}
-
 // Audits lists audits.
-func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f AuditQuery) (list []audit.Summary, err error) {
+func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f audit.TaskQuery) (list []audit.Summary, err error) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		list, err = all(ctx, q, `SELECT seq, id, status, type FROM audits WHERE scope = @scope
 			AND started_at BETWEEN @from AND @to AND (@type = '' OR type = @type) AND (@status = '' OR status = @status)
 			AND (@before = 0 OR seq < @before) ORDER BY seq DESC LIMIT @limit`,
 			args{
-				"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "type": f.Type, "status": f.Status,
+				"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "type": string(f.Type), "status": string(f.Status),
 				"before": f.Before, "limit": f.Limit,
 			}, func(r scanner) (a audit.Summary, err error) {
 				return a, r.Scan(&a.Seq, &a.ID, &a.Status, &a.Type)

@@ -100,7 +100,7 @@ func (s *Store) Executions(ctx context.Context, t *mitigation.Task, f *audit.Fin
 				var started int64
 				var ended *int64
 				err = r.Scan(&e.Index, &e.Status, &e.Code, &e.Message, &started, &ended)
-				e.Finding, e.Started, e.Ended = f.FindingRef, fromMillis(started), fromNullMillis(ended)
+				e.Finding, e.Check, e.Started, e.Ended = f.FindingRef, f.Check, fromMillis(started), fromNullMillis(ended)
 				return e, err
 			})
 		return err

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -136,23 +135,8 @@ func related(ctx context.Context, q querier, ref audit.FindingRef, after, limit 
 		})
 }
 
-// FindingQuery asks for a page of findings, newest first: of one audit, or of
-// all that were found in a window.
-type FindingQuery struct {
-	TaskID   string // "" for a window
-	From, To time.Time
-	Check    string // "" for all
-	// Resource narrows to findings about one resource; its Key may be "".
-	Resource   audit.Resource
-	Suppressed *bool // nil for both
-	// Before is the last finding of the page before, zero for the first.
-	Before      audit.FindingRef
-	BeforeFound time.Time
-	Limit       int
-}
-
 // Findings lists findings.
-func (s *Store) Findings(ctx context.Context, sc fleet.Scope, f FindingQuery) (list []audit.Finding, err error) {
+func (s *Store) Findings(ctx context.Context, sc fleet.Scope, f audit.FindingQuery) (list []audit.Finding, err error) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		a := args{
 			"scope": scope, "check": f.Check, "type": string(f.Resource.Type), "key": f.Resource.Key,
@@ -177,11 +161,11 @@ func (s *Store) Findings(ctx context.Context, sc fleet.Scope, f FindingQuery) (l
 	return list, err
 }
 
-func beforeFinding(f FindingQuery, a args) string {
+func beforeFinding(f audit.FindingQuery, a args) string {
 	a["n"] = f.Before.N
 	if f.TaskID != "" {
 		return ` AND f.n < @n`
 	}
-	a["audit"], a["found"] = f.Before.Audit, f.BeforeFound.UnixMilli()
+	a["audit"], a["found"] = f.Before.Audit, f.Before.Found.UnixMilli()
 	return ` AND (f.found_at, f.audit, f.n) < (@found, @audit, @n)`
 }

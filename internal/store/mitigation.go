@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -161,27 +160,11 @@ func findTask(ctx context.Context, q querier, sc fleet.Scope, scope int64, id st
 	return t, err
 }
 
-// RunningMitigations lists the tasks in progress of every scope, for start-up.
-func (s *Store) RunningMitigations(ctx context.Context) ([]durable.ID, error) {
-	return s.running(ctx, "mitigation_tasks", mitigation.WorkflowKind)
-}
-
-// MitigationQuery asks for a page of tasks, newest first.
-type MitigationQuery struct {
-	// From is the earliest start; To the latest end, or start of one that runs.
-	From, To  time.Time
-	AuditID   string // "" for all
-	FindingID string // "" for all
-	Status    string // "" for all
-	Before    int64  // the Seq that the page is behind, 0 for the first page
-	Limit     int
-}
-
 // Mitigations lists tasks. An audit or finding that does not exist has none.
-func (s *Store) Mitigations(ctx context.Context, sc fleet.Scope, f MitigationQuery) (list []mitigation.Summary, err error) {
+func (s *Store) Mitigations(ctx context.Context, sc fleet.Scope, f mitigation.TaskQuery) (list []mitigation.Summary, err error) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		a := args{
-			"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "status": f.Status,
+			"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "status": string(f.Status),
 			"before": f.Before, "limit": f.Limit,
 		}
 		where := ""

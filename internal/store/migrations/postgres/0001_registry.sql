@@ -9,6 +9,9 @@ CREATE TABLE accounts (
     created_at BIGINT NOT NULL
 );
 
+-- One account is the operator's.
+CREATE UNIQUE INDEX accounts_operator ON accounts (operator) WHERE operator;
+
 CREATE TABLE access_keys (
     id         TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
     account    TEXT COLLATE "C"    NOT NULL REFERENCES accounts (id),

@@ -10,6 +10,9 @@ CREATE TABLE accounts (
     created_at INTEGER NOT NULL
 );
 
+-- One account is the operator's.
+CREATE UNIQUE INDEX accounts_operator ON accounts (operator) WHERE operator;
+
 CREATE TABLE access_keys (
     id         TEXT    NOT NULL PRIMARY KEY,
     account    TEXT    NOT NULL REFERENCES accounts (id),

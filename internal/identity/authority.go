@@ -1,0 +1,45 @@
+package identity
+
+import (
+	"context"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cordon-iot/cordon/internal/pki"
+)
+
+const purposeAuthority = "device-ca"
+
+// storedAuthority is the secret that an account's own CA is kept as.
+type storedAuthority struct {
+	Certificate string `json:"certificate"`
+	Key         []byte `json:"key"` // PKCS #8
+}
+
+// Authority returns the CA of an account that signs what
+// CreateKeysAndCertificate and CreateCertificateFromCsr issue. It is made on
+// first use, is the same on every node, and is neither listed nor audited.
+func (s *Service) Authority(ctx context.Context, account string) (*pki.Authority, error) {
+	value, err := s.Secret(ctx, SecretID{Account: account, Purpose: purposeAuthority}, func() ([]byte, error) {
+		made, err := pki.NewAuthority(pkix.Name{
+			Organization: []string{"Cordon"}, CommonName: "Cordon device CA of account " + account,
+		}, s.Now())
+		if err != nil {
+			return nil, err
+		}
+		key, err := made.MarshalKey()
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(storedAuthority{Certificate: made.Certificate().PEM, Key: key})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var stored storedAuthority
+	if err := json.Unmarshal(value, &stored); err != nil {
+		return nil, fmt.Errorf("read device CA of account %s: %w", account, err)
+	}
+	return pki.LoadAuthority(stored.Certificate, stored.Key)
+}

@@ -1,0 +1,193 @@
+// Package identity owns the accounts of a Cordon, the access keys that calls
+// are signed with, and the secrets it keeps for them.
+//
+// A secret lies in the database sealed and is opened here alone. Accounts and
+// keys belong to no region. The package knows neither SQL nor the wire.
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/seal"
+)
+
+// Status is the state of an account, equal to the wire value.
+type Status string
+
+// The states of an account. Calls with the keys of a disabled one are refused.
+const (
+	Active   Status = "ACTIVE"
+	Disabled Status = "DISABLED"
+)
+
+// Account owns everything that is registered under it.
+type Account struct {
+	ID       string // twelve digits
+	Name     string
+	Status   Status
+	Operator bool // the first account, whose root key may reach the others
+	Created  time.Time
+}
+
+// AccessKey is the root key of an account.
+type AccessKey struct {
+	ID      string
+	Account Account
+	Secret  string
+}
+
+// SealedKey is an access key as it is stored.
+type SealedKey struct {
+	ID      string
+	Account Account
+	Sealed  []byte
+}
+
+// SecretID names a secret that Cordon keeps.
+type SecretID struct {
+	Account, Region, Purpose string
+}
+
+// Store is what the service needs of the database.
+type Store interface {
+	// CreateAccount stores an account with its root key. A taken id is an
+	// Exists fault; so is a second operator account.
+	CreateAccount(ctx context.Context, k SealedKey) error
+	// ReplaceRootKey makes a key the only one of its account.
+	ReplaceRootKey(ctx context.Context, k SealedKey) error
+	// Operator is the first account, or nil before there is one.
+	Operator(ctx context.Context) (*Account, error)
+	// Accounts lists accounts by id, behind the one named.
+	Accounts(ctx context.Context, after string, limit int) ([]Account, error)
+	// DisableAccount refuses the operator's account as Invalid and an unknown
+	// one as NotFound.
+	DisableAccount(ctx context.Context, id string) error
+	// AccessKey is a key with its account, or a NotFound fault.
+	AccessKey(ctx context.Context, id string) (*SealedKey, error)
+	// Secret returns the sealed value of a secret. When there is none it stores
+	// the one offered; the first one stored is the one that everybody gets. An
+	// offer of nil stores nothing and may return nil.
+	Secret(ctx context.Context, id SecretID, offer []byte) ([]byte, error)
+}
+
+// Service is what may be done about accounts, keys and secrets.
+type Service struct {
+	Store  Store
+	Sealer *seal.Sealer
+	Now    func() time.Time
+}
+
+const purposeAccessKey = "access-key"
+
+// Bootstrap makes sure that the first account exists. A key that is given
+// becomes its root key. Without one, and without an account, it takes the key
+// that fresh returns. It reports whether it did.
+func (s *Service) Bootstrap(ctx context.Context, account string, given *AccessKey, fresh func() (AccessKey, error)) (
+	made bool, err error,
+) {
+	have, err := s.Store.Operator(ctx)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case have != nil && have.ID != account:
+		return false, fmt.Errorf("the first account of this database is %s, not %s", have.ID, account)
+	case have != nil && given == nil:
+		return false, nil
+	case have != nil:
+		return false, s.replace(ctx, *have, *given)
+	}
+	key := given
+	if key == nil {
+		k, err := fresh()
+		if err != nil {
+			return false, err
+		}
+		key = &k
+	}
+	key.Account = Account{ID: account, Name: "operator", Status: Active, Operator: true, Created: s.Now()}
+	err = s.Store.CreateAccount(ctx, s.sealed(*key))
+	if fault.Is(err, fault.Exists) { // another node was faster
+		return false, nil
+	}
+	return given == nil && err == nil, err
+}
+
+// replace makes a key the root key of an account, if it is not already.
+func (s *Service) replace(ctx context.Context, a Account, key AccessKey) error {
+	old, err := s.AccessKey(ctx, key.ID)
+	if err == nil && old.Account.ID != a.ID {
+		return fmt.Errorf("the root access key id %s belongs to account %s", key.ID, old.Account.ID)
+	}
+	if err == nil && old.Secret == key.Secret || err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	key.Account = a
+	return s.Store.ReplaceRootKey(ctx, s.sealed(key))
+}
+
+func (s *Service) sealed(k AccessKey) SealedKey {
+	return SealedKey{ID: k.ID, Account: k.Account, Sealed: s.Sealer.Seal(keyBinding(k.Account.ID), []byte(k.Secret))}
+}
+
+func keyBinding(account string) seal.Binding {
+	return seal.Binding{Account: account, Purpose: purposeAccessKey}
+}
+
+// CreateAccount makes an account and its root key, whose secret is never shown
+// again.
+func (s *Service) CreateAccount(ctx context.Context, id, name string) (AccessKey, error) {
+	key := NewAccessKey()
+	key.Account = Account{ID: id, Name: name, Status: Active, Created: s.Now()}
+	return key, s.Store.CreateAccount(ctx, s.sealed(key))
+}
+
+// AccessKey returns a key with its secret, or a NotFound fault.
+func (s *Service) AccessKey(ctx context.Context, id string) (AccessKey, error) {
+	k, err := s.Store.AccessKey(ctx, id)
+	if err != nil {
+		return AccessKey{}, err
+	}
+	secret, err := s.Sealer.Open(keyBinding(k.Account.ID), k.Sealed)
+	if err != nil {
+		return AccessKey{}, fmt.Errorf("access key %s: %w", id, err)
+	}
+	return AccessKey{ID: k.ID, Account: k.Account, Secret: string(secret)}, nil
+}
+
+// Secret returns a secret of Cordon's own, made on first use. Callers that are
+// first at once, on any node, end with the same.
+func (s *Service) Secret(ctx context.Context, id SecretID, fresh func() ([]byte, error)) ([]byte, error) {
+	b := seal.Binding{Account: id.Account, Region: id.Region, Purpose: id.Purpose}
+	sealed, err := s.Store.Secret(ctx, id, nil)
+	if err == nil && sealed == nil {
+		var value []byte
+		if value, err = fresh(); err == nil {
+			sealed, err = s.Store.Secret(ctx, id, s.Sealer.Seal(b, value))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secret %q of account %q: %w", id.Purpose, id.Account, err)
+	}
+	value, err := s.Sealer.Open(b, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("secret %q of account %q: %w", id.Purpose, id.Account, err)
+	}
+	return value, nil
+}
+
+// NewAccessKey makes a random key in the form of AWS.
+func NewAccessKey() AccessKey {
+	b := make([]byte, 40)
+	rand.Read(b) // never fails
+	return AccessKey{
+		ID:     "AKIA" + base32.StdEncoding.EncodeToString(b[:10]),
+		Secret: base64.StdEncoding.EncodeToString(b[10:]),
+	}
+}

@@ -1,0 +1,174 @@
+package iotapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/iotapi/wire"
+)
+
+// retention is how long audits, findings and mitigation tasks are kept, and
+// how far back a list may look.
+const retention = 90 * 24 * time.Hour
+
+// auditStore reads audits and what they found. What does not exist is a
+// NotFound fault.
+type auditStore interface {
+	// AuditConfiguration is nil when nothing was set.
+	AuditConfiguration(ctx context.Context, scope fleet.Scope) (*audit.Configuration, error)
+	Audit(ctx context.Context, scope fleet.Scope, id string) (*audit.Task, error)
+	// Audits lists audits, newest first.
+	Audits(ctx context.Context, scope fleet.Scope, q audit.TaskQuery) ([]audit.Summary, error)
+	Finding(ctx context.Context, scope fleet.Scope, id string) (audit.Finding, error)
+	// Findings lists findings without their related resources, newest first.
+	Findings(ctx context.Context, scope fleet.Scope, q audit.FindingQuery) ([]audit.Finding, error)
+	// RelatedResources lists those of one finding, behind a number of them.
+	RelatedResources(ctx context.Context, scope fleet.Scope, id string, after, limit int) ([]audit.Resource, error)
+}
+
+func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.UpdateAccountAuditConfigurationRequest) (
+	*wire.UpdateAccountAuditConfigurationResponse, error,
+) {
+	p := audit.Patch{RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckPatch{}}
+	for name, c := range in.AuditCheckConfigurations {
+		p.Checks[name] = audit.CheckPatch{Enabled: c.Enabled, Settings: c.Configuration}
+	}
+	return nil, a.Audits.Update(ctx, scope(ctx), p)
+}
+
+func (a *API) describeAccountAuditConfiguration(ctx context.Context, _ *wire.DescribeAccountAuditConfigurationRequest) (
+	*wire.DescribeAccountAuditConfigurationResponse, error,
+) {
+	c, err := a.Store.AuditConfiguration(ctx, scope(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.DescribeAccountAuditConfigurationResponse{
+		AuditCheckConfigurations: map[string]wire.AuditCheckConfiguration{},
+	}
+	if c == nil {
+		c = &audit.Configuration{}
+	}
+	out.RoleARN = text(c.RoleARN)
+	for _, check := range a.Audits.Checks {
+		set := c.Checks[check.Name]
+		out.AuditCheckConfigurations[check.Name] = wire.AuditCheckConfiguration{
+			Enabled: &set.Enabled, Configuration: set.Settings,
+		}
+	}
+	return out, nil
+}
+
+func (a *API) deleteAccountAuditConfiguration(ctx context.Context, _ *wire.DeleteAccountAuditConfigurationRequest) (
+	*wire.DeleteAccountAuditConfigurationResponse, error,
+) {
+	return nil, a.Audits.Delete(ctx, scope(ctx))
+}
+
+func (a *API) startOnDemandAuditTask(ctx context.Context, in *wire.StartOnDemandAuditTaskRequest) (
+	*wire.StartOnDemandAuditTaskResponse, error,
+) {
+	id, err := a.Audits.Start(ctx, scope(ctx), in.TargetCheckNames)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.StartOnDemandAuditTaskResponse{TaskID: &id}, nil
+}
+
+func (a *API) cancelAuditTask(ctx context.Context, in *wire.CancelAuditTaskRequest) (*wire.CancelAuditTaskResponse, error) {
+	return nil, a.Audits.Cancel(ctx, scope(ctx), *in.TaskID)
+}
+
+func (a *API) describeAuditTask(ctx context.Context, in *wire.DescribeAuditTaskRequest) (
+	*wire.DescribeAuditTaskResponse, error,
+) {
+	t, err := a.Store.Audit(ctx, scope(ctx), *in.TaskID)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.DescribeAuditTaskResponse{
+		TaskStatus: text(t.Status), TaskType: text(t.Type), TaskStartTime: moment(t.Started),
+		ScheduledAuditName: text(t.ScheduledName), TaskStatistics: auditStatistics(t),
+		AuditDetails: map[string]wire.AuditCheckDetails{},
+	}
+	for name, state := range t.States {
+		compliant := state.Status == audit.CheckCompliant
+		out.AuditDetails[name] = wire.AuditCheckDetails{
+			CheckRunStatus: text(state.Status), CheckCompliant: &compliant,
+			TotalResourcesCount: &state.Total, NonCompliantResourcesCount: &state.NonCompliant,
+			SuppressedNonCompliantResourcesCount: &state.Suppressed,
+			ErrorCode:                            text(state.ErrorCode), Message: text(state.Message),
+		}
+	}
+	return out, nil
+}
+
+func auditStatistics(t *audit.Task) *wire.TaskStatistics {
+	counts := map[audit.CheckStatus]*int{}
+	count := func(s audit.CheckStatus) *int {
+		counts[s] = new(int)
+		return counts[s]
+	}
+	total := len(t.States)
+	out := &wire.TaskStatistics{
+		TotalChecks: &total, InProgressChecks: count(audit.CheckInProgress),
+		WaitingForDataCollectionChecks: count(audit.CheckWaiting), CompliantChecks: count(audit.CheckCompliant),
+		NonCompliantChecks: count(audit.CheckNonCompliant), FailedChecks: count(audit.CheckFailed),
+		CanceledChecks: count(audit.CheckCanceled),
+	}
+	for _, state := range t.States {
+		*counts[state.Status]++
+	}
+	return out
+}
+
+func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest) (*wire.ListAuditTasksResponse, error) {
+	if err := a.window(*in.StartTime, *in.EndTime); err != nil {
+		return nil, err
+	}
+	n := limit(in.MaxResults)
+	q := audit.TaskQuery{
+		From: *in.StartTime, To: *in.EndTime, Type: audit.TaskType(value(in.TaskType)),
+		Status: audit.TaskStatus(value(in.TaskStatus)), Limit: n + 1,
+	}
+	if err := a.open(ctx, "ListAuditTasks", in.NextToken, &q.Before); err != nil {
+		return nil, err
+	}
+	list, err := a.Store.Audits(ctx, scope(ctx), q)
+	if err != nil {
+		return nil, err
+	}
+	list, more := cut(list, n)
+	out := &wire.ListAuditTasksResponse{Tasks: []wire.AuditTaskMetadata{}}
+	for _, t := range list {
+		out.Tasks = append(out.Tasks, wire.AuditTaskMetadata{
+			TaskID: text(t.ID), TaskStatus: text(t.Status), TaskType: text(t.Type),
+		})
+		q.Before = t.Seq
+	}
+	out.NextToken, err = a.next(ctx, "ListAuditTasks", more, q.Before)
+	return out, err
+}
+
+// window refuses one that ends before it begins, or begins before what is
+// kept.
+func (a *API) window(from, to time.Time) error {
+	if from.After(to) {
+		return fault.New(fault.Invalid, "startTime is after endTime")
+	}
+	if from.Before(a.Now().Add(-retention)) {
+		return fault.New(fault.Invalid, "startTime is more than 90 days ago")
+	}
+	return nil
+}
+
+// cut takes off the row that was read only to know whether there is more.
+func cut[T any](list []T, n int) ([]T, bool) {
+	if len(list) > n {
+		return list[:n], true
+	}
+	return list, false
+}

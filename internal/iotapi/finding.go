@@ -1,0 +1,174 @@
+package iotapi
+
+import (
+	"context"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/iotapi/wire"
+)
+
+func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsRequest) (
+	*wire.ListAuditFindingsResponse, error,
+) {
+	byTask, byTime := in.TaskID != nil, in.StartTime != nil || in.EndTime != nil
+	switch {
+	case byTask == byTime:
+		return nil, fault.New(fault.Invalid, "either taskId, or startTime and endTime, must be given, and not both")
+	case byTime && (in.StartTime == nil || in.EndTime == nil):
+		return nil, fault.New(fault.Invalid, "startTime and endTime must be given together")
+	}
+	n := limit(in.MaxResults)
+	q := audit.FindingQuery{
+		TaskID: value(in.TaskID), From: value(in.StartTime), To: value(in.EndTime), Check: value(in.CheckName),
+		Suppressed: in.ListSuppressedFindings, Limit: n + 1,
+	}
+	if byTime {
+		if err := a.window(q.From, q.To); err != nil {
+			return nil, err
+		}
+	}
+	if in.ResourceIdentifier != nil {
+		r, err := resourceOf(in.ResourceIdentifier)
+		if err != nil {
+			return nil, err
+		}
+		q.Resource = r
+	}
+	if err := a.open(ctx, "ListAuditFindings", in.NextToken, &q.Before); err != nil {
+		return nil, err
+	}
+	list, err := a.Store.Findings(ctx, scope(ctx), q)
+	if err != nil {
+		return nil, err
+	}
+	list, more := cut(list, n)
+	out := &wire.ListAuditFindingsResponse{Findings: make([]wire.AuditFinding, len(list))}
+	for i := range list {
+		out.Findings[i] = *findingOut(&list[i])
+		q.Before = audit.FindingPosition{FindingRef: list[i].FindingRef, Found: list[i].Found}
+	}
+	out.NextToken, err = a.next(ctx, "ListAuditFindings", more, q.Before)
+	return out, err
+}
+
+func (a *API) describeAuditFinding(ctx context.Context, in *wire.DescribeAuditFindingRequest) (
+	*wire.DescribeAuditFindingResponse, error,
+) {
+	f, err := a.Store.Finding(ctx, scope(ctx), *in.FindingID)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.DescribeAuditFindingResponse{Finding: findingOut(&f)}, nil
+}
+
+func (a *API) listRelatedResourcesForAuditFinding(ctx context.Context, in *wire.ListRelatedResourcesForAuditFindingRequest) (
+	*wire.ListRelatedResourcesForAuditFindingResponse, error,
+) {
+	cursor := struct {
+		Finding string `json:"f"`
+		After   int    `json:"a"`
+	}{Finding: *in.FindingID}
+	if err := a.open(ctx, "ListRelatedResourcesForAuditFinding", in.NextToken, &cursor); err != nil {
+		return nil, err
+	}
+	if cursor.Finding != *in.FindingID {
+		return nil, fault.New(fault.Invalid, "nextToken belongs to another findingId")
+	}
+	n := limit(in.MaxResults)
+	list, err := a.Store.RelatedResources(ctx, scope(ctx), *in.FindingID, cursor.After, n+1)
+	if err != nil {
+		return nil, err
+	}
+	list, more := cut(list, n)
+	out := &wire.ListRelatedResourcesForAuditFindingResponse{RelatedResources: relatedOut(list)}
+	cursor.After += len(list)
+	out.NextToken, err = a.next(ctx, "ListRelatedResourcesForAuditFinding", more, cursor)
+	return out, err
+}
+
+func findingOut(f *audit.Finding) *wire.AuditFinding {
+	out := &wire.AuditFinding{
+		FindingID: text(f.ID), TaskID: text(f.TaskID), CheckName: text(f.Check), TaskStartTime: moment(f.TaskStarted),
+		FindingTime: moment(f.Found), Severity: text(f.Severity), ReasonForNonCompliance: text(f.Reason),
+		ReasonForNonComplianceCode: text(f.ReasonCode), IsSuppressed: &f.Suppressed,
+		NonCompliantResource: &wire.NonCompliantResource{
+			ResourceType: text(f.Resource.Type), ResourceIdentifier: identifier(f.Resource),
+			AdditionalInfo: f.Resource.Info,
+		},
+	}
+	if len(f.Related) > 0 {
+		out.RelatedResources = relatedOut(f.Related)
+	}
+	return out
+}
+
+func relatedOut(list []audit.Resource) []wire.RelatedResource {
+	out := make([]wire.RelatedResource, len(list))
+	for i, r := range list {
+		out[i] = wire.RelatedResource{
+			ResourceType: text(r.Type), ResourceIdentifier: identifier(r), AdditionalInfo: r.Info,
+		}
+	}
+	return out
+}
+
+// identifier is the wire form of what names a resource: one member, by its
+// type.
+func identifier(r audit.Resource) *wire.ResourceIdentifier {
+	switch key := r.Key; r.Type {
+	case audit.DeviceCertificate:
+		return &wire.ResourceIdentifier{DeviceCertificateID: &key}
+	case audit.CACertificate:
+		return &wire.ResourceIdentifier{CACertificateID: &key}
+	case audit.AccountSettings:
+		return &wire.ResourceIdentifier{Account: &key}
+	case audit.ClientID:
+		return &wire.ResourceIdentifier{ClientID: &key}
+	case audit.CognitoIdentityPool:
+		return &wire.ResourceIdentifier{CognitoIdentityPoolID: &key}
+	case audit.RoleAlias:
+		return &wire.ResourceIdentifier{RoleAliasARN: &key}
+	case audit.IAMRole:
+		return &wire.ResourceIdentifier{IAMRoleARN: &key}
+	case audit.IoTPolicy:
+		name, version := audit.SplitPolicyKey(key)
+		return &wire.ResourceIdentifier{PolicyVersionIdentifier: &wire.PolicyVersionIdentifier{
+			PolicyName: &name, PolicyVersionID: &version,
+		}}
+	}
+	return nil
+}
+
+// resourceOf reads what names a resource: exactly one member.
+func resourceOf(id *wire.ResourceIdentifier) (audit.Resource, error) {
+	var found []audit.Resource
+	for _, m := range []struct {
+		kind audit.ResourceType
+		key  *string
+	}{
+		{audit.DeviceCertificate, id.DeviceCertificateID},
+		{audit.CACertificate, id.CACertificateID},
+		{audit.AccountSettings, id.Account},
+		{audit.ClientID, id.ClientID},
+		{audit.CognitoIdentityPool, id.CognitoIdentityPoolID},
+		{audit.RoleAlias, id.RoleAliasARN},
+		{audit.IAMRole, id.IAMRoleARN},
+	} {
+		if m.key != nil {
+			found = append(found, audit.Resource{Type: m.kind, Key: *m.key})
+		}
+	}
+	if p := id.PolicyVersionIdentifier; p != nil {
+		if p.PolicyName == nil || p.PolicyVersionID == nil {
+			return audit.Resource{}, fault.New(fault.Invalid,
+				"policyVersionIdentifier must have policyName and policyVersionId")
+		}
+		found = append(found, audit.Resource{Type: audit.IoTPolicy, Key: audit.PolicyKey(*p.PolicyName, *p.PolicyVersionID)})
+	}
+	if len(found) != 1 {
+		return audit.Resource{}, fault.New(fault.Invalid,
+			"resourceIdentifier must have exactly one member, and has %d", len(found))
+	}
+	return found[0], nil
+}

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/audit/check"
+	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
+	"github.com/cordon-iot/cordon/internal/cordonapi"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/iotapi"
+	"github.com/cordon-iot/cordon/internal/mitigation"
+	"github.com/cordon-iot/cordon/internal/mitigation/action"
+	"github.com/cordon-iot/cordon/internal/ops"
+	"github.com/cordon-iot/cordon/internal/pki/keyquality"
+)
+
+// openAPI wires the features to the front doors and takes the address.
+func (s *Server) openAPI(ctx context.Context, _ Options) error {
+	weak, err := s.weakKeys()
+	if err != nil {
+		return err
+	}
+	s.engine.Register(audit.WorkflowKind, &audit.Engine{
+		Store: s.store, Checks: check.All, WeakKeys: weak, Observer: s.metrics, Now: s.now,
+	})
+	s.engine.Register(mitigation.WorkflowKind, &mitigation.Engine{
+		Store: s.store, Kinds: action.All, Observer: s.metrics, Now: s.now,
+	})
+	tokens, err := s.tokens(ctx)
+	if err != nil {
+		return err
+	}
+	handler, err := awswire.NewHandler(awswire.Config{
+		Keys: keys{s.identity}, Observe: s.observe, Now: s.now, Log: s.log,
+		Services: []awswire.Service{
+			iotapi.New(iotapi.Config{
+				Store:  s.store,
+				Audits: &audit.Service{Store: s.store, Workflows: s.engine, Checks: check.All, Now: s.now},
+				Mitigations: &mitigation.Service{
+					Store: s.store, Workflows: s.engine, Checks: check.All, Kinds: action.All, Now: s.now,
+				},
+				Tokens: tokens, Now: s.now,
+			}),
+			cordonapi.New(cordonapi.Config{Accounts: s.identity, Store: s.store, Tokens: tokens}),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return s.listen(ctx, handler)
+}
+
+func (s *Server) listen(ctx context.Context, handler http.Handler) error {
+	tls, err := s.cfg.TLS()
+	if err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	if s.listener, err = lc.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	s.api = &http.Server{
+		Handler: handler, TLSConfig: tls, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	return nil
+}
+
+// tokens are sealed under a key that all nodes share.
+func (s *Server) tokens(ctx context.Context) (*pagetoken.Sealer, error) {
+	key, err := s.identity.Secret(ctx, identity.SecretID{Purpose: "page-tokens"}, func() ([]byte, error) {
+		key := make([]byte, pagetoken.KeySize)
+		rand.Read(key) // never fails
+		return key, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pagetoken.New(key)
+}
+
+// weakKeys loads the lists of weak keys, or returns nil when none is set.
+func (s *Server) weakKeys() (audit.WeakKeys, error) {
+	if len(s.cfg.WeakKeyBlocklist) == 0 {
+		return nil, nil
+	}
+	var files []keyquality.File
+	for _, path := range s.cfg.WeakKeyBlocklist {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("weak-key-blocklist: %w", err)
+		}
+		defer f.Close()
+		files = append(files, keyquality.File{Name: filepath.Base(path), Content: f})
+	}
+	list, err := keyquality.Load(files...)
+	if err != nil {
+		return nil, fmt.Errorf("weak-key-blocklist: %w", err)
+	}
+	for _, l := range list.Report() {
+		s.log.Info("list of weak keys loaded", "file", l.Name, "format", l.Kind, "keys", l.Keys, "entries", l.Entries)
+	}
+	return weakKeys{list}, nil
+}
+
+// weakKeys searches the lists by what is stored of a key.
+type weakKeys struct{ list *keyquality.Blocklist }
+
+func (w weakKeys) Weak(k fleet.Key) bool { return w.list.Weak(k.DebianDigest, k.BadkeysDigest) }
+
+// keys finds access keys for the pipeline.
+type keys struct{ identity *identity.Service }
+
+func (k keys) AccessKey(ctx context.Context, id string) (awswire.Key, error) {
+	key, err := k.identity.AccessKey(ctx, id)
+	if err != nil {
+		return awswire.Key{}, err
+	}
+	return awswire.Key{
+		Account: key.Account.ID, Secret: key.Secret, Operator: key.Account.Operator,
+		Disabled: key.Account.Status != identity.Active,
+	}, nil
+}
+
+func (s *Server) observe(r awswire.Record) {
+	s.metrics.Call(ops.Call{
+		Service: r.Service, Operation: r.Operation, Status: r.Status, Exception: r.Exception, Duration: r.Duration,
+	})
+}

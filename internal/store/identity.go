@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/identity"
+)
+
+// CreateAccount stores an account with its root key. A taken id is an Exists
+// fault; so is a second operator account.
+func (s *Store) CreateAccount(ctx context.Context, k identity.SealedKey) error {
+	return s.write(ctx, func(ctx context.Context, q querier) error {
+		a := k.Account
+		n, err := q.exec(ctx, `INSERT INTO accounts (id, name, status, operator, created_at)
+			SELECT CAST(@id AS TEXT), CAST(@name AS TEXT), CAST(@status AS TEXT), CAST(@operator AS BOOLEAN),
+				CAST(@created AS BIGINT)
+			WHERE NOT (CAST(@operator AS BOOLEAN) AND EXISTS (SELECT 1 FROM accounts WHERE operator))
+			ON CONFLICT DO NOTHING`,
+			args{
+				"id": a.ID, "name": a.Name, "status": string(a.Status), "operator": a.Operator,
+				"created": a.Created.UnixMilli(),
+			})
+		if err != nil {
+			return fmt.Errorf("store account: %w", err)
+		}
+		if n == 0 {
+			return fault.New(fault.Exists, "an account %s exists", a.ID)
+		}
+		return s.insertKey(ctx, q, k)
+	})
+}
+
+func (s *Store) insertKey(ctx context.Context, q querier, k identity.SealedKey) error {
+	_, err := q.exec(ctx, `INSERT INTO access_keys (id, account, secret, created_at)
+		VALUES (@id, @account, @secret, @created)`,
+		args{"id": k.ID, "account": k.Account.ID, "secret": k.Sealed, "created": s.millis()})
+	if q.dialect().unique(err) {
+		return fault.New(fault.Exists, "an access key %s exists", k.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("store access key: %w", err)
+	}
+	return nil
+}
+
+// ReplaceRootKey makes a key the only one of its account.
+func (s *Store) ReplaceRootKey(ctx context.Context, k identity.SealedKey) error {
+	return s.write(ctx, func(ctx context.Context, q querier) error {
+		if _, err := q.exec(ctx, `DELETE FROM access_keys WHERE account = @account`,
+			args{"account": k.Account.ID}); err != nil {
+			return fmt.Errorf("delete access keys: %w", err)
+		}
+		return s.insertKey(ctx, q, k)
+	})
+}
+
+const accountColumns = `a.id, a.name, a.status, a.operator, a.created_at`
+
+func scanAccount(r scanner, a *identity.Account, more ...any) error {
+	var created int64
+	err := r.Scan(append([]any{&a.ID, &a.Name, &a.Status, &a.Operator, &created}, more...)...)
+	a.Created = fromMillis(created)
+	return err
+}
+
+// Operator is the first account, or nil before there is one.
+func (s *Store) Operator(ctx context.Context) (*identity.Account, error) {
+	a, ok, err := one(ctx, s.read, `SELECT `+accountColumns+` FROM accounts a WHERE a.operator`, nil,
+		func(r scanner) (a identity.Account, err error) { return a, scanAccount(r, &a) })
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// Accounts lists accounts by id, behind the one named.
+func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]identity.Account, error) {
+	return all(ctx, s.read, `SELECT `+accountColumns+` FROM accounts a WHERE a.id > @after ORDER BY a.id LIMIT @limit`,
+		args{"after": after, "limit": limit},
+		func(r scanner) (a identity.Account, err error) { return a, scanAccount(r, &a) })
+}
+
+// DisableAccount refuses the operator's account as Invalid and an unknown one
+// as NotFound.
+func (s *Store) DisableAccount(ctx context.Context, id string) error {
+	return s.write(ctx, func(ctx context.Context, q querier) error {
+		a, ok, err := one(ctx, q, `SELECT `+accountColumns+` FROM accounts a WHERE a.id = @id`, args{"id": id},
+			func(r scanner) (a identity.Account, err error) { return a, scanAccount(r, &a) })
+		switch {
+		case err != nil:
+			return fmt.Errorf("find account: %w", err)
+		case !ok:
+			return fault.New(fault.NotFound, "there is no account %s", id)
+		case a.Operator:
+			return fault.New(fault.Invalid, "account %s is the operator's and cannot be disabled", id)
+		}
+		_, err = q.exec(ctx, `UPDATE accounts SET status = @status WHERE id = @id`,
+			args{"id": id, "status": string(identity.Disabled)})
+		return err
+	})
+}
+
+// AccessKey is a key with its account, or a NotFound fault.
+func (s *Store) AccessKey(ctx context.Context, id string) (*identity.SealedKey, error) {
+	k, ok, err := one(ctx, s.read, `SELECT `+accountColumns+`, k.id, k.secret
+		FROM access_keys k JOIN accounts a ON a.id = k.account WHERE k.id = @id`, args{"id": id},
+		func(r scanner) (*identity.SealedKey, error) {
+			k := &identity.SealedKey{}
+			return k, scanAccount(r, &k.Account, &k.ID, &k.Sealed)
+		})
+	if err != nil {
+		return nil, fmt.Errorf("find access key: %w", err)
+	}
+	if !ok {
+		return nil, fault.New(fault.NotFound, "there is no access key %q", id)
+	}
+	return k, nil
+}
+
+// Secret returns the sealed value of a secret. When there is none it stores
+// the one offered; the first one stored is the one that everybody gets.
+func (s *Store) Secret(ctx context.Context, id identity.SecretID, offer []byte) ([]byte, error) {
+	a := args{"account": id.Account, "region": id.Region, "purpose": id.Purpose}
+	find := func(q querier) ([]byte, error) {
+		v, _, err := one(ctx, q, `SELECT value FROM secrets
+			WHERE account = @account AND region = @region AND purpose = @purpose`, a, scalar[[]byte])
+		return v, err
+	}
+	if offer == nil {
+		return find(s.read)
+	}
+	var value []byte
+	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		insert := args{"value": offer, "now": s.millis()}
+		for name, v := range a {
+			insert[name] = v
+		}
+		if _, err := q.exec(ctx, `INSERT INTO secrets (account, region, purpose, value, created_at)
+			VALUES (@account, @region, @purpose, @value, @now)
+			ON CONFLICT (account, region, purpose) DO NOTHING`, insert); err != nil {
+			return err
+		}
+		var err error
+		value, err = find(q)
+		return err
+	})
+	return value, err
+}
+
+// Beat records that a node is alive, by the database's clock.
+func (s *Store) Beat(ctx context.Context, node string) error {
+	_, err := s.read.exec(ctx, `INSERT INTO nodes (id, beat_at, claimed_by, claimed_at)
+		VALUES (@node, `+s.dialect.now+`, '', 0)
+		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, args{"node": node})
+	return err
+}
+
+// ClaimSilent claims for a node every node that has been silent for longer
+// than the time given and is claimed by no live one.
+func (s *Store) ClaimSilent(ctx context.Context, by string, silence time.Duration) ([]string, error) {
+	return all(ctx, s.read, `UPDATE nodes SET claimed_by = @by, claimed_at = `+s.dialect.now+`
+		WHERE id <> @by AND beat_at < `+s.dialect.now+` - @silence AND claimed_at < `+s.dialect.now+` - @silence
+		RETURNING id`, args{"by": by, "silence": silence.Milliseconds()}, scalar[string])
+}
+
+// Forget removes a node whose workflows were taken over.
+func (s *Store) Forget(ctx context.Context, node string) error {
+	_, err := s.read.exec(ctx, `DELETE FROM nodes WHERE id = @node`, args{"node": node})
+	return err
+}
