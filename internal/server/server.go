@@ -283,3 +283,9 @@ func (s *Server) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Identity is the accounts and their keys, for tests.
+func (s *Server) Identity() *identity.Service { return s.identity }
+
+// Store is the database, for tests.
+func (s *Server) Store() *store.Store { return s.store }

@@ -1,0 +1,121 @@
+// Package cordontest runs a whole Cordon inside a test: a fresh database, real
+// listeners on loopback, and the AWS SDK for Go as its client.
+package cordontest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iot"
+
+	"github.com/cordon-iot/cordon/internal/config"
+	"github.com/cordon-iot/cordon/internal/seal"
+	"github.com/cordon-iot/cordon/internal/server"
+	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
+)
+
+// Account, Region and the root key of every Cordon under test.
+const (
+	Account   = "000000000000"
+	Region    = "us-east-1"
+	RootID    = "AKIAROOTROOTROOTROOT"
+	RootToken = "not-a-secret-not-a-secret-not-a-secret-1"
+)
+
+// Deadline is how long a test waits for something that takes milliseconds.
+const Deadline = 60 * time.Second
+
+// Databases are the databases that a test of behaviour runs on.
+var Databases = []string{"sqlite", "postgres"}
+
+// OnEach runs a test with a fresh Cordon on each database.
+func OnEach(t *testing.T, test func(t *testing.T, c *Cordon)) {
+	t.Helper()
+	for _, database := range Databases {
+		t.Run(database, func(t *testing.T) { test(t, Start(t, Settings(t, database), server.Options{})) })
+	}
+}
+
+// Settings are those of a fresh Cordon on a database: "sqlite" or "postgres".
+func Settings(t testing.TB, database string) config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := config.Config{
+		DataDir: dir, Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: Account, Region: Region,
+		RootAccessKeyID: RootID, RootSecretAccessKey: config.NewSecret(RootToken), LogFormat: "text",
+	}
+	if database == "postgres" {
+		cfg.DatabaseURL = config.NewSecret(pgtest.URL(t))
+		cfg.SecretsKeyFile = filepath.Join(dir, "shared-key")
+		if _, err := seal.LoadKeyFile(cfg.SecretsKeyFile, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cfg
+}
+
+// Cordon is a server under test.
+type Cordon struct {
+	*server.Server
+	stop context.CancelFunc
+	done chan error
+}
+
+// Start runs a server until the test ends.
+func Start(t testing.TB, cfg config.Config, o server.Options) *Cordon {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err := server.Start(ctx, cfg, slog.New(slog.NewTextHandler(logWriter(t), nil)), o)
+	if err != nil {
+		cancel()
+		t.Fatalf("start Cordon: %v", err)
+	}
+	c := &Cordon{Server: s, stop: cancel, done: make(chan error, 1)}
+	go func() { c.done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Errorf("stop Cordon: %v", err)
+		}
+	})
+	return c
+}
+
+// logWriter shows the log of a test that fails.
+func logWriter(t testing.TB) io.Writer { return t.Output() }
+
+// Stop ends the server as a signal would, and waits for it.
+func (c *Cordon) Stop() error {
+	c.stop()
+	err := <-c.done
+	c.done <- err // for whoever asks again
+	return err
+}
+
+// IoT is a client with the operator's root key.
+func (c *Cordon) IoT() *iot.Client { return Client(c.URL(), RootID, RootToken) }
+
+// Client is a client with any key. It does not retry: a test sees every
+// answer.
+func Client(url, id, secret string) *iot.Client {
+	return iot.New(iot.Options{
+		BaseEndpoint: aws.String(url), Region: Region, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(id, secret, ""),
+	})
+}
+
+// NewAccount makes another account, in the database, and returns a client with
+// its root key.
+func (c *Cordon) NewAccount(t testing.TB, id string) *iot.Client {
+	t.Helper()
+	key, err := c.Identity().CreateAccount(context.Background(), id, "")
+	if err != nil {
+		t.Fatalf("create account: %v", err)
+	}
+	return Client(c.URL(), key.ID, key.Secret)
+}
