@@ -1,9 +1,12 @@
 package fleet
 
 import (
+	"crypto/rand"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/pki"
+	"github.com/cordon-iot/cordon/internal/pki/keyquality"
 )
 
 // Status is the state of a certificate in the registry, equal to the wire
@@ -23,7 +26,8 @@ const (
 // Mode says how a certificate's account is found when a device connects.
 type Mode string
 
-// The modes: by the endpoint's default, or by the server name alone.
+// The modes: by the endpoint's default, or by the server name alone. AWS IoT
+// gives the second to certificates that are registered without a CA.
 const (
 	ModeDefault Mode = "DEFAULT"
 	ModeSNIOnly Mode = "SNI_ONLY"
@@ -59,32 +63,38 @@ type Certificate struct {
 	PEM             string
 }
 
-// CACertificate is a registered certificate authority.
-type CACertificate struct {
-	Seq                int64
-	ID                 string
-	Status             Status
-	Mode               Mode
-	AutoRegistration   string // ENABLE or DISABLE
-	RegistrationConfig string // JSON, or ""
-	Subject            string
-	SubjectKeyID       string
-	Key                Key
-	NotBefore          time.Time
-	NotAfter           time.Time
-	Generation         string
-	CustomerVersion    int64
-	Created            time.Time
-	Modified           time.Time
-	PEM                string
+// NewCertificate is a device certificate to be registered: checked, its key
+// tested, and in the mode of one without CA. Only the states that AWS IoT
+// documents for registration are accepted; the fault is Invalid for another
+// one, CertificateInvalid for a certificate that is not acceptable.
+func NewCertificate(c *pki.Certificate, status Status, now time.Time) (*Certificate, error) {
+	switch status {
+	case Active, Inactive, Revoked:
+	default:
+		return nil, fault.New(fault.Invalid, "a certificate cannot be registered as %s", status)
+	}
+	found, err := pki.CheckDevice(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Certificate{
+		ID: c.ID, Status: status, Mode: ModeSNIOnly, Key: newKey(c, found),
+		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), Generation: newGeneration(), CustomerVersion: 1,
+		Created: now, Modified: now, PEM: c.PEM,
+	}, nil
 }
 
-// Limits on certificates.
-const (
-	MaxCAsPerSubject = 10
-)
+func newKey(c *pki.Certificate, found keyquality.Weaknesses) Key {
+	k := Key{Type: string(c.KeyType), Bits: c.KeyBits, ROCA: found.ROCA}
+	k.DebianDigest, k.BadkeysDigest = keyquality.Digests(c.PublicKey)
+	return k
+}
 
-// SetStatus decides whether the owner may move a certificate to a state.
+// newGeneration tells a resource from an earlier one of the same name.
+func newGeneration() string { return rand.Text() }
+
+// SetStatus decides whether the owner may move a certificate to a state. The
+// state it has already is allowed.
 func (c *Certificate) SetStatus(to Status) error {
 	switch to {
 	case PendingTransfer, PendingActivation:
@@ -99,18 +109,31 @@ func (c *Certificate) SetStatus(to Status) error {
 	return nil
 }
 
+// Attached is what hangs on a certificate.
+type Attached struct {
+	Things, Policies bool
+}
+
 // Deletable decides whether a certificate may be removed, given what is
 // attached to it. Force drops the condition on policies.
-func (c *Certificate) Deletable(scope Scope, things, policies, force bool) error {
+func (c *Certificate) Deletable(scope Scope, a Attached, force bool) error {
 	arn := scope.ARN("cert", c.ID)
 	switch {
 	case c.Status == Active:
 		return fault.New(fault.CertificateState,
 			"Certificate must be deactivated (not ACTIVE) before deletion.")
-	case things:
+	case a.Things:
 		return fault.New(fault.DeleteConflict, "Things must be detached before deletion (arn: %s)", arn)
-	case policies && !force:
+	case a.Policies && !force:
 		return fault.New(fault.DeleteConflict, "Certificate policies must be detached before deletion (arn: %s)", arn)
 	}
 	return nil
+}
+
+// CertificatePage asks for certificates in order of registration.
+type CertificatePage struct {
+	CA        string // the registered CA that signed them, "" for all
+	Ascending bool   // the oldest first, instead of the newest
+	After     int64  // the Seq that the page is behind, 0 for the first page
+	Limit     int
 }

@@ -2,7 +2,10 @@ package fleet
 
 import (
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
 )
 
 // MaxPolicyVersions is how many versions a policy may have at a time.
@@ -41,3 +44,98 @@ type PolicyVersion struct {
 
 // VersionID is the wire form of a version number.
 func VersionID(n int64) string { return strconv.FormatInt(n, 10) }
+
+// VersionDeletable decides whether a version of a policy may be removed.
+func (p *Policy) VersionDeletable(version int64) error {
+	if version == p.Default {
+		return fault.New(fault.Invalid, "Cannot delete the default version of a policy")
+	}
+	return nil
+}
+
+// MayGrow decides whether a policy may get another version.
+func (p *Policy) MayGrow() error {
+	if p.Versions >= MaxPolicyVersions {
+		return fault.New(fault.VersionsLimit, "The policy %s already has the maximum number of versions (%d)",
+			p.Name, MaxPolicyVersions)
+	}
+	return nil
+}
+
+// Deletable decides whether a policy may be removed: it must not be attached
+// and have its default version alone.
+func (p *Policy) Deletable(attached bool) error {
+	switch {
+	case attached:
+		return fault.New(fault.DeleteConflict, "The policy must be detached from all targets before deletion (name=%s)", p.Name)
+	case p.Versions > 1:
+		return fault.New(fault.DeleteConflict,
+			"The versions of the policy other than the default must be deleted before the policy (name=%s)", p.Name)
+	}
+	return nil
+}
+
+// TargetKind is a kind of resource that a policy is attached to, as an ARN
+// spells it.
+type TargetKind string
+
+// The kinds of targets. A thing group hands its policies down to its children.
+const (
+	TargetCertificate TargetKind = "cert"
+	TargetGroup       TargetKind = "thinggroup"
+)
+
+// Target is what a policy is attached to.
+type Target struct {
+	Kind TargetKind
+	Name string // the id of the certificate, or the name of the group
+}
+
+// ParseTarget reads the target of a policy from its ARN. Targets of another
+// scope are NotFound, other resources Invalid. An identity of Amazon Cognito
+// is Unsupported: there are no identity pools.
+func ParseTarget(scope Scope, text string) (Target, error) {
+	if !strings.HasPrefix(text, "arn:") {
+		return Target{}, fault.New(fault.Unsupported,
+			"a policy is attached to the ARN of a certificate or thing group; Amazon Cognito identities are not supported yet")
+	}
+	kind, name, err := scope.ParseARN(text)
+	if err != nil {
+		return Target{}, err
+	}
+	t := Target{Kind: TargetKind(kind), Name: name}
+	if t.Kind != TargetCertificate && t.Kind != TargetGroup {
+		return Target{}, fault.New(fault.Invalid, "policies are attached to certificates and thing groups, not to a %s", kind)
+	}
+	return t, nil
+}
+
+// String is the target as an ARN ends: "cert/…" or "thinggroup/…".
+func (t Target) String() string { return string(t.Kind) + "/" + t.Name }
+
+// MayCarry decides whether a target that has some policies may get another.
+func (t Target) MayCarry(policies int) error {
+	most := MaxPoliciesPerCert
+	if t.Kind == TargetGroup {
+		most = MaxPoliciesPerGroup
+	}
+	if policies >= most {
+		return fault.New(fault.Limit, "%s has %d policies, which is the most", t, most)
+	}
+	return nil
+}
+
+// PolicyPage asks for policies in order of creation.
+type PolicyPage struct {
+	Ascending bool  // the oldest first, instead of the newest
+	After     int64 // the Seq that the page is behind, 0 for the first page
+	Limit     int
+}
+
+// AttachedPage asks for the policies of a target by name.
+type AttachedPage struct {
+	// Parents also asks for what a thing group gets from its ancestors.
+	Parents bool
+	After   string // the name that the page is behind
+	Limit   int
+}

@@ -24,6 +24,8 @@ import (
 type Store interface {
 	auditStore
 	mitigationStore
+	certificateStore
+	caStore
 }
 
 // Config is what the API is made of. All members must be given.

@@ -39,6 +39,13 @@ func (a *API) operations() []awswire.Served {
 		// Things and thing groups.
 
 		// Certificates and certificate authorities.
+		awswire.Op(wire.RegisterCertificateWithoutCA, a.registerCertificateWithoutCA),
+		awswire.Op(wire.RegisterCertificate, a.registerCertificate),
+		awswire.Op(wire.DescribeCertificate, a.describeCertificate),
+		awswire.Op(wire.UpdateCertificate, a.updateCertificate),
+		awswire.Op(wire.DeleteCertificate, a.deleteCertificate),
+		awswire.Op(wire.ListCertificates, a.listCertificates),
+		awswire.Op(wire.ListCertificatesByCA, a.listCertificatesByCA),
 
 		// Policies.
 

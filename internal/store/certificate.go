@@ -162,7 +162,9 @@ func lockCertificate(ctx context.Context, q querier, scope int64, id string) (*f
 	return c, nil
 }
 
-func noCertificate(id string) error { return fault.New(fault.NotFound, "there is no certificate %q", id) }
+func noCertificate(id string) error {
+	return fault.New(fault.NotFound, "there is no certificate %q", id)
+}
 
 // Certificates lists a page of certificates without their PEM.
 func (s *Store) Certificates(ctx context.Context, sc fleet.Scope, p fleet.CertificatePage) (
@@ -176,17 +178,14 @@ func (s *Store) Certificates(ctx context.Context, sc fleet.Scope, p fleet.Certif
 			text += ` AND c.scope = @scope AND c.ca_id = @ca`
 			a["scope"], a["ca"] = scope, p.CA
 		}
-		switch {
-		case p.Ascending:
+		order := ` ORDER BY c.seq DESC LIMIT @limit`
+		if p.Ascending {
+			order = ` ORDER BY c.seq LIMIT @limit`
 			a["first"] = max(first, p.After+1)
-			text += ` ORDER BY c.seq LIMIT @limit`
-		case p.After != 0:
+		} else if p.After != 0 {
 			a["last"] = min(last, p.After-1)
-			fallthrough
-		default:
-			text += ` ORDER BY c.seq DESC LIMIT @limit`
 		}
-		list, err = all(ctx, q, text, a, scanCertificate())
+		list, err = all(ctx, q, text+order, a, scanCertificate())
 		return err
 	})
 	return list, err
@@ -225,7 +224,7 @@ func (s *Store) must(ctx context.Context, q querier, scope int64, c fleet.Change
 // [fleet.Certificate.Deletable], with force together with the attachments of
 // its policies. A certificate that is not there is a NotFound fault.
 func (s *Store) DeleteCertificate(ctx context.Context, sc fleet.Scope, id string, force bool) error {
-	err := s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		c, err := lockCertificate(ctx, q, scope, id)
 		if err != nil {
 			return err
@@ -251,7 +250,6 @@ func (s *Store) DeleteCertificate(ctx context.Context, sc fleet.Scope, id string
 		}
 		return nil
 	})
-	return err
 }
 
 func attachedTo(ctx context.Context, q querier, scope int64, id string) (a fleet.Attached, err error) {

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
+)
+
+// testNow is the time in every test.
+var testNow = time.Date(2026, 3, 4, 5, 6, 7, 8_000_000, time.UTC)
+
+// here and there are two scopes.
+var (
+	here  = fleet.Scope{Account: "111111111111", Region: "eu-central-1"}
+	there = fleet.Scope{Account: "222222222222", Region: "eu-central-1"}
+)
+
+// forEachDatabase runs a test on an empty store of each database.
+func forEachDatabase(t *testing.T, run func(t *testing.T, s *Store)) {
+	t.Helper()
+	for _, db := range []struct {
+		name string
+		url  func(testing.TB) string
+	}{
+		{"sqlite", func(testing.TB) string { return "" }},
+		{"postgres", pgtest.URL},
+	} {
+		t.Run(db.name, func(t *testing.T) {
+			s, err := Open(context.Background(), Options{
+				Dir: t.TempDir(), URL: db.url(t), Now: func() time.Time { return testNow }, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			run(t, s)
+		})
+	}
+}
+
+// ok fails the test at once when there is an error.
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantFault checks the code of a fault and a part of its text.
+func wantFault(t *testing.T, err error, code fault.Code, part string) {
+	t.Helper()
+	if f := fault.From(err); f == nil || f.Code != code || !strings.Contains(f.Text, part) {
+		t.Errorf("got %v, want a fault %s that says %q", err, code, part)
+	}
+}
