@@ -24,6 +24,9 @@ import (
 type Store interface {
 	auditStore
 	mitigationStore
+	thingStore
+	groupStore
+	principalStore
 	certificateStore
 	caStore
 }

@@ -37,6 +37,29 @@ func (a *API) operations() []awswire.Served {
 		awswire.Op(wire.ListAuditMitigationActionsExecutions, a.listAuditMitigationActionsExecutions),
 
 		// Things and thing groups.
+		awswire.Op(wire.CreateThing, a.createThing).Refusing("thingTypeName", "billingGroupName"),
+		awswire.Op(wire.DescribeThing, a.describeThing),
+		awswire.Op(wire.UpdateThing, a.updateThing).Refusing("thingTypeName", "removeThingType"),
+		awswire.Op(wire.DeleteThing, a.deleteThing),
+		awswire.Op(wire.ListThings, a.listThings).Refusing("thingTypeName"),
+		awswire.Op(wire.CreateThingGroup, a.createThingGroup),
+		awswire.Op(wire.DescribeThingGroup, a.describeThingGroup),
+		awswire.Op(wire.UpdateThingGroup, a.updateThingGroup),
+		awswire.Op(wire.DeleteThingGroup, a.deleteThingGroup),
+		awswire.Op(wire.ListThingGroups, a.listThingGroups),
+		awswire.Op(wire.AddThingToThingGroup, a.addThingToThingGroup).Refusing("overrideDynamicGroups"),
+		awswire.Op(wire.RemoveThingFromThingGroup, a.removeThingFromThingGroup),
+		awswire.Op(wire.UpdateThingGroupsForThing, a.updateThingGroupsForThing).Refusing("overrideDynamicGroups"),
+		awswire.Op(wire.ListThingGroupsForThing, a.listThingGroupsForThing),
+		awswire.Op(wire.ListThingsInThingGroup, a.listThingsInThingGroup),
+
+		// Principals of things.
+		awswire.Op(wire.AttachThingPrincipal, a.attachThingPrincipal),
+		awswire.Op(wire.DetachThingPrincipal, a.detachThingPrincipal),
+		awswire.Op(wire.ListThingPrincipals, a.listThingPrincipals),
+		awswire.Op(wire.ListThingPrincipalsV2, a.listThingPrincipalsV2),
+		awswire.Op(wire.ListPrincipalThings, a.listPrincipalThings),
+		awswire.Op(wire.ListPrincipalThingsV2, a.listPrincipalThingsV2),
 
 		// Certificates and certificate authorities.
 		awswire.Op(wire.RegisterCertificateWithoutCA, a.registerCertificateWithoutCA),
