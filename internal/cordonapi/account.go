@@ -116,7 +116,9 @@ func (a *api) listAccounts(ctx context.Context, in *wire.ListAccountsRequest) (*
 	return out, nil
 }
 
-func (a *api) disableAccount(ctx context.Context, in *wire.DisableAccountRequest) (*wire.DisableAccountResponse, error) {
+func (a *api) disableAccount(ctx context.Context, in *wire.DisableAccountRequest) (
+	*wire.DisableAccountResponse, error,
+) {
 	if err := operator(ctx); err != nil {
 		return nil, err
 	}

@@ -169,7 +169,8 @@ func (e *Engine) Launch() error {
 		return fmt.Errorf("launch durable engine: %w", err)
 	}
 	var err error
-	if e.queue, err = dbos.RegisterQueue(e.ctx, "late", dbos.WithQueueOnConflict(dbos.QueueConflictAlwaysUpdate)); err != nil {
+	e.queue, err = dbos.RegisterQueue(e.ctx, "late", dbos.WithQueueOnConflict(dbos.QueueConflictAlwaysUpdate))
+	if err != nil {
 		return fmt.Errorf("launch durable engine: %w", err)
 	}
 	return nil

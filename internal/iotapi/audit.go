@@ -78,7 +78,9 @@ func (a *API) startOnDemandAuditTask(ctx context.Context, in *wire.StartOnDemand
 	return &wire.StartOnDemandAuditTaskResponse{TaskID: &id}, nil
 }
 
-func (a *API) cancelAuditTask(ctx context.Context, in *wire.CancelAuditTaskRequest) (*wire.CancelAuditTaskResponse, error) {
+func (a *API) cancelAuditTask(ctx context.Context, in *wire.CancelAuditTaskRequest) (
+	*wire.CancelAuditTaskResponse, error,
+) {
 	return nil, a.Audits.Cancel(ctx, scope(ctx), *in.TaskID)
 }
 
@@ -125,7 +127,9 @@ func auditStatistics(t *audit.Task) *wire.TaskStatistics {
 	return out
 }
 
-func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest) (*wire.ListAuditTasksResponse, error) {
+func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest) (
+	*wire.ListAuditTasksResponse, error,
+) {
 	if err := a.window(*in.StartTime, *in.EndTime); err != nil {
 		return nil, err
 	}

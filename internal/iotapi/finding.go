@@ -62,7 +62,9 @@ func (a *API) describeAuditFinding(ctx context.Context, in *wire.DescribeAuditFi
 	return &wire.DescribeAuditFindingResponse{Finding: findingOut(&f)}, nil
 }
 
-func (a *API) listRelatedResourcesForAuditFinding(ctx context.Context, in *wire.ListRelatedResourcesForAuditFindingRequest) (
+func (a *API) listRelatedResourcesForAuditFinding(ctx context.Context,
+	in *wire.ListRelatedResourcesForAuditFindingRequest,
+) (
 	*wire.ListRelatedResourcesForAuditFindingResponse, error,
 ) {
 	cursor := struct {

@@ -40,7 +40,9 @@ func (a *API) startAuditMitigationActionsTask(ctx context.Context, in *wire.Star
 	return &wire.StartAuditMitigationActionsTaskResponse{TaskID: in.TaskID}, nil
 }
 
-func (a *API) describeAuditMitigationActionsTask(ctx context.Context, in *wire.DescribeAuditMitigationActionsTaskRequest) (
+func (a *API) describeAuditMitigationActionsTask(ctx context.Context,
+	in *wire.DescribeAuditMitigationActionsTaskRequest,
+) (
 	*wire.DescribeAuditMitigationActionsTaskResponse, error,
 ) {
 	t, err := a.Store.Mitigation(ctx, scope(ctx), *in.TaskID)
@@ -149,7 +151,9 @@ func (a *API) listAuditMitigationActionsExecutions(ctx context.Context,
 	return out, err
 }
 
-func executionOut(t *mitigation.Task, finding *string, e *mitigation.Execution) wire.AuditMitigationActionExecutionMetadata {
+func executionOut(t *mitigation.Task, finding *string,
+	e *mitigation.Execution,
+) wire.AuditMitigationActionExecutionMetadata {
 	out := wire.AuditMitigationActionExecutionMetadata{
 		TaskID: &t.ID, FindingID: finding, Status: text(e.Status), StartTime: moment(e.Started), EndTime: moment(e.Ended),
 		ErrorCode: text(e.Code), Message: text(e.Message),

@@ -9,6 +9,7 @@
 package mitigation
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
@@ -25,6 +26,11 @@ type Action struct {
 	Params   Params           `json:"params"`
 	Created  time.Time        `json:"-"`
 	Modified time.Time        `json:"-"`
+}
+
+// Equal reports whether two actions of one name do the same.
+func (a *Action) Equal(b *Action) bool {
+	return a.RoleARN == b.RoleARN && reflect.DeepEqual(a.Params, b.Params)
 }
 
 // Params are the parameters of an action: exactly one member is set, and it

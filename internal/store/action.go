@@ -52,7 +52,13 @@ func (s *Store) CreateMitigationAction(ctx context.Context, sc fleet.Scope, a *m
 		old, err := findAction(ctx, q, scope, a.Name)
 		if err == nil {
 			stored = old
-			return sameAction(ctx, q, scope, old, a, arn, tags)
+			same, err := sameTags(ctx, q, scope, arn, tags)
+			if err == nil && (!same || !old.Equal(a)) {
+				f := fault.New(fault.Exists, "a mitigation action %q exists with other parameters", a.Name)
+				f.ResourceID, f.ResourceARN = a.Name, arn
+				err = f
+			}
+			return err
 		}
 		if !fault.Is(err, fault.NotFound) {
 			return err
@@ -65,26 +71,14 @@ func (s *Store) CreateMitigationAction(ctx context.Context, sc fleet.Scope, a *m
 			return fault.New(fault.Limit, "the account has %d mitigation actions, which is the most", maxActions)
 		}
 		stored = a
-		if _, err = q.exec(ctx, `INSERT INTO mitigation_actions (scope, name, id, type, role_arn, params, created_at, modified_at)
+		if _, err = q.exec(ctx, `INSERT INTO mitigation_actions (scope, name, id, type, role_arn, params, created_at,
+				modified_at)
 			VALUES (@scope, @name, @id, @type, @role, @params, @created, @modified)`, actionArgs(scope, a)); err != nil {
 			return fmt.Errorf("store mitigation action: %w", err)
 		}
 		return setTags(ctx, q, scope, arn, tags)
 	})
 	return stored, err
-}
-
-func sameAction(ctx context.Context, q querier, scope int64, old, a *mitigation.Action, arn string, tags []fleet.Tag) error {
-	same, err := sameTags(ctx, q, scope, arn, tags)
-	if err != nil {
-		return err
-	}
-	if !same || old.RoleARN != a.RoleARN || toJSON(old.Params) != toJSON(a.Params) {
-		f := fault.New(fault.Exists, "a mitigation action %q exists with other parameters", a.Name)
-		f.ResourceID, f.ResourceARN = a.Name, arn
-		return f
-	}
-	return nil
 }
 
 func actionArgs(scope int64, a *mitigation.Action) args {
@@ -109,7 +103,7 @@ func (s *Store) UpdateMitigationAction(ctx context.Context, sc fleet.Scope, name
 	change func(*mitigation.Action) error,
 ) (a *mitigation.Action, err error) {
 	err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := lockRows(ctx, q, "mitigation_actions", "name", scope, name); err != nil {
+		if err := lockRows(ctx, q, actionRows, scope, name); err != nil {
 			return err
 		}
 		if a, err = findAction(ctx, q, scope, name); err != nil {

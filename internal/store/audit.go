@@ -94,7 +94,8 @@ func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f audit.TaskQuery) (
 			AND started_at BETWEEN @from AND @to AND (@type = '' OR type = @type) AND (@status = '' OR status = @status)
 			AND (@before = 0 OR seq < @before) ORDER BY seq DESC LIMIT @limit`,
 			args{
-				"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "type": string(f.Type), "status": string(f.Status),
+				"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(),
+				"type": string(f.Type), "status": string(f.Status),
 				"before": f.Before, "limit": f.Limit,
 			}, func(r scanner) (a audit.Summary, err error) {
 				return a, r.Scan(&a.Seq, &a.ID, &a.Status, &a.Type)
@@ -135,7 +136,7 @@ func (s *Store) LockAudit(ctx context.Context, tx durable.Tx, sc fleet.Scope, id
 }
 
 func lockAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id string) (*audit.Task, error) {
-	if err := lockRows(ctx, q, "audits", "id", scope, id); err != nil {
+	if err := lockRows(ctx, q, auditRows, scope, id); err != nil {
 		return nil, fmt.Errorf("lock audit: %w", err)
 	}
 	t, err := findAudit(ctx, q, sc, scope, id)

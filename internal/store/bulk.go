@@ -26,7 +26,7 @@ func insertRows(ctx context.Context, q querier, table string, cols []column) err
 	// with the square of their number.
 	step := max(1, 512/len(cols))
 	for from := 0; from < n; from += step {
-		if err := insertValues(ctx, q, table, cols, from, min(from+step, n)); err != nil {
+		if err := insertValues(ctx, q, table, part(cols, from, min(from+step, n))); err != nil {
 			return err
 		}
 	}
@@ -45,7 +45,9 @@ func insertArrays(ctx context.Context, q querier, table string, cols []column) e
 	return err
 }
 
-func insertValues(ctx context.Context, q querier, table string, cols []column, from, to int) error {
+// insertValues adds the rows of the columns in one statement.
+func insertValues(ctx context.Context, q querier, table string, cols []column) error {
+	n := columnLen(cols[0])
 	var b strings.Builder
 	fmt.Fprintf(&b, "INSERT INTO %s (", table)
 	for i, c := range cols {
@@ -56,9 +58,9 @@ func insertValues(ctx context.Context, q querier, table string, cols []column, f
 	}
 	b.WriteString(") VALUES ")
 	row := "(" + strings.Repeat("?, ", len(cols)-1) + "?)"
-	positional := make([]any, 0, (to-from)*len(cols))
-	for i := from; i < to; i++ {
-		if i > from {
+	positional := make([]any, 0, n*len(cols))
+	for i := range n {
+		if i > 0 {
 			b.WriteString(", ")
 		}
 		b.WriteString(row)
@@ -68,6 +70,25 @@ func insertValues(ctx context.Context, q querier, table string, cols []column, f
 	}
 	_, err := q.execPositional(ctx, b.String(), positional)
 	return err
+}
+
+// part is some rows of all columns.
+func part(cols []column, from, to int) []column {
+	out := make([]column, len(cols))
+	for i, c := range cols {
+		out[i].name = c.name
+		switch v := c.values.(type) {
+		case []int64:
+			out[i].values = v[from:to]
+		case []string:
+			out[i].values = v[from:to]
+		case []bool:
+			out[i].values = v[from:to]
+		case []*int64:
+			out[i].values = v[from:to]
+		}
+	}
+	return out
 }
 
 func (c column) at(i int) any {

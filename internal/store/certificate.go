@@ -70,7 +70,7 @@ func insertCertificates(ctx context.Context, q querier, scope int64, list []flee
 		list[i].Seq = first + numbers[i]
 	}
 	seqs := collect(list, func(c *fleet.Certificate) int64 { return c.Seq })
-	err = insertRows(ctx, q, "certificates", certificateRows(scope, seqs, list))
+	err = insertRows(ctx, q, "certificates", certificateColumns(scope, seqs, list))
 	if err == nil {
 		err = insertRows(ctx, q, "certificate_pems", []column{
 			{"seq", seqs}, {"pem", collect(list, func(c *fleet.Certificate) string { return c.PEM })},
@@ -85,7 +85,7 @@ func insertCertificates(ctx context.Context, q querier, scope int64, list []flee
 	return nil
 }
 
-func certificateRows(scope int64, seqs []int64, list []fleet.Certificate) []column {
+func certificateColumns(scope int64, seqs []int64, list []fleet.Certificate) []column {
 	type cert = fleet.Certificate
 	return []column{
 		{"seq", seqs},
@@ -148,7 +148,7 @@ func (s *Store) Certificate(ctx context.Context, sc fleet.Scope, id string) (c *
 // lockCertificate reads a certificate without its PEM and keeps it from others
 // until the transaction ends.
 func lockCertificate(ctx context.Context, q querier, scope int64, id string) (*fleet.Certificate, error) {
-	if err := lockRows(ctx, q, "certificates", "id", scope, id); err != nil {
+	if err := lockRows(ctx, q, certificateRows, scope, id); err != nil {
 		return nil, fmt.Errorf("lock certificate: %w", err)
 	}
 	c, ok, err := one(ctx, q, `SELECT `+certificateColumns+` FROM certificates c WHERE c.scope = @scope AND c.id = @id`,

@@ -25,12 +25,9 @@ type dialect struct {
 	unique, reference func(error) bool
 	// in is a condition that column equals one of the numbers or texts.
 	in func(column, arg string, a args, values any) string
-	// lockScope makes transactions that change what is counted in a scope wait
-	// for each other.
-	lockScope func(ctx context.Context, q querier, scope int64) error
-	// lockRows makes transactions that change what hangs on the same rows wait
-	// for each other: rows of a table that has scope and the column in its key.
-	lockRows func(ctx context.Context, q querier, r rowset) error
+	// lockScope and lockRows are statements that make transactions wait for
+	// each other; "" where transactions never run side by side.
+	lockScope, lockRows string
 }
 
 var sqliteDialect = &dialect{
@@ -44,9 +41,6 @@ var sqliteDialect = &dialect{
 	},
 	reference: func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
 	in:        sqliteIn,
-	// SQLite has one writer: transactions never run side by side.
-	lockScope: func(context.Context, querier, int64) error { return nil },
-	lockRows:  func(context.Context, querier, rowset) error { return nil },
 }
 
 var postgresDialect = &dialect{
@@ -59,16 +53,9 @@ var postgresDialect = &dialect{
 		a[arg] = values
 		return column + " = ANY(@" + arg + ")"
 	},
-	lockScope: func(ctx context.Context, q querier, scope int64) error {
-		_, err := q.exec(ctx, `SELECT 1 FROM scopes WHERE scope = @scope FOR NO KEY UPDATE`, args{"scope": scope})
-		return err
-	},
-	lockRows: func(ctx context.Context, q querier, r rowset) error {
-		// In one order for everybody, so that no two wait for each other.
-		_, err := q.exec(ctx, fmt.Sprintf(`SELECT 1 FROM %s WHERE scope = @scope AND %s = ANY(@keys)
-			ORDER BY %s FOR NO KEY UPDATE`, r.table, r.column, r.column), args{"scope": r.scope, "keys": r.keys})
-		return err
-	},
+	lockScope: `SELECT 1 FROM scopes WHERE scope = @scope FOR NO KEY UPDATE`,
+	// In one order for everybody, so that no two wait for each other.
+	lockRows: `SELECT 1 FROM %s WHERE scope = @scope AND %s = ANY(@keys) ORDER BY %s FOR NO KEY UPDATE`,
 }
 
 func sqliteCode(err error) int {
@@ -113,22 +100,41 @@ func sqliteIn(column, arg string, a args, values any) string {
 	return b.String() + ")"
 }
 
-// rowset names rows of a scope by one column.
-type rowset struct {
-	table, column string
-	scope         int64
-	keys          []string
-}
+// rowset is a table of a scope whose rows are named by one column.
+type rowset struct{ table, column string }
+
+// What is locked while something that hangs on it is counted or changed.
+var (
+	thingRows       = rowset{"things", "name"}
+	groupRows       = rowset{"thing_groups", "name"}
+	certificateRows = rowset{"certificates", "id"}
+	caRows          = rowset{"ca_certificates", "id"}
+	policyRows      = rowset{"policies", "name"}
+	auditRows       = rowset{"audits", "id"}
+	actionRows      = rowset{"mitigation_actions", "name"}
+	taskRows        = rowset{"mitigation_tasks", "id"}
+)
 
 // lockRows locks rows until the transaction ends. Rows that are not there are
-// not locked.
-func lockRows(ctx context.Context, q querier, table, column string, scope int64, keys ...string) error {
-	return q.dialect().lockRows(ctx, q, rowset{table: table, column: column, scope: scope, keys: keys})
+// not locked. Transactions that need several sets take them in the order
+// above.
+func lockRows(ctx context.Context, q querier, r rowset, scope int64, keys ...string) error {
+	text := q.dialect().lockRows
+	if text == "" {
+		return nil
+	}
+	_, err := q.exec(ctx, fmt.Sprintf(text, r.table, r.column, r.column), args{"scope": scope, "keys": keys})
+	return err
 }
 
 // lockScope locks a scope as a whole until the transaction ends.
 func lockScope(ctx context.Context, q querier, scope int64) error {
-	return q.dialect().lockScope(ctx, q, scope)
+	text := q.dialect().lockScope
+	if text == "" {
+		return nil
+	}
+	_, err := q.exec(ctx, text, args{"scope": scope})
+	return err
 }
 
 // nextSeq returns n new numbers in rising order. Numbers of a transaction that

@@ -142,7 +142,8 @@ func (s *Store) Findings(ctx context.Context, sc fleet.Scope, f audit.FindingQue
 			"scope": scope, "check": f.Check, "type": string(f.Resource.Type), "key": f.Resource.Key,
 			"any": f.Suppressed == nil, "suppressed": f.Suppressed != nil && *f.Suppressed, "limit": f.Limit,
 		}
-		where, order := ` WHERE f.scope = @scope AND f.found_at BETWEEN @from AND @to`, ` ORDER BY f.found_at DESC, f.audit DESC, f.n DESC`
+		where := ` WHERE f.scope = @scope AND f.found_at BETWEEN @from AND @to`
+		order := ` ORDER BY f.found_at DESC, f.audit DESC, f.n DESC`
 		if f.TaskID != "" {
 			where, order = ` WHERE a.scope = @scope AND a.id = @task`, ` ORDER BY f.n DESC`
 			a["task"] = f.TaskID

@@ -114,7 +114,7 @@ func insertGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) (m
 // placeGroup finds a new group's place below its parent, which stays there and
 // gets no other child until the transaction ends.
 func placeGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) error {
-	if err := lockRows(ctx, q, "thing_groups", "name", scope, g.Parent); err != nil {
+	if err := lockRows(ctx, q, groupRows, scope, g.Parent); err != nil {
 		return fmt.Errorf("lock thing group: %w", err)
 	}
 	parent, err := findGroup(ctx, q, scope, g.Parent)
@@ -169,7 +169,7 @@ func (s *Store) UpdateGroup(ctx context.Context, sc fleet.Scope, name string, ch
 	g *fleet.Group, err error,
 ) {
 	err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := lockRows(ctx, q, "thing_groups", "name", scope, name); err != nil {
+		if err := lockRows(ctx, q, groupRows, scope, name); err != nil {
 			return fmt.Errorf("lock thing group: %w", err)
 		}
 		if g, err = findGroup(ctx, q, scope, name); err != nil {
@@ -197,7 +197,7 @@ func (s *Store) UpdateGroup(ctx context.Context, sc fleet.Scope, name string, ch
 // there is fine; one with child groups is an Invalid fault.
 func (s *Store) DeleteGroup(ctx context.Context, sc fleet.Scope, name string, allow func(*fleet.Group) error) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := lockRows(ctx, q, "thing_groups", "name", scope, name); err != nil {
+		if err := lockRows(ctx, q, groupRows, scope, name); err != nil {
 			return fmt.Errorf("lock thing group: %w", err)
 		}
 		g, err := findGroup(ctx, q, scope, name)

@@ -9,7 +9,8 @@ import (
 )
 
 func loggingOptions(ctx context.Context, q querier, scope int64) (*fleet.LoggingOptions, error) {
-	l, ok, err := one(ctx, q, `SELECT v1_role, v1_level, v2_configured, v2_role, v2_level, v2_disabled, event_configurations
+	l, ok, err := one(ctx, q, `SELECT v1_role, v1_level, v2_configured, v2_role, v2_level, v2_disabled,
+			event_configurations
 		FROM logging_options WHERE scope = @scope`, args{"scope": scope},
 		func(r scanner) (*fleet.LoggingOptions, error) {
 			l := &fleet.LoggingOptions{}
@@ -66,7 +67,9 @@ func (s *Store) LoggingOptionsIn(ctx context.Context, tx durable.Tx, sc fleet.Sc
 }
 
 // UpdateLoggingOptions stores what change makes of the account's settings.
-func (s *Store) UpdateLoggingOptions(ctx context.Context, sc fleet.Scope, change func(*fleet.LoggingOptions) error) error {
+func (s *Store) UpdateLoggingOptions(ctx context.Context, sc fleet.Scope,
+	change func(*fleet.LoggingOptions) error,
+) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		if err := lockScope(ctx, q, scope); err != nil {
 			return err

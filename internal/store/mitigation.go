@@ -161,7 +161,9 @@ func findTask(ctx context.Context, q querier, sc fleet.Scope, scope int64, id st
 }
 
 // Mitigations lists tasks. An audit or finding that does not exist has none.
-func (s *Store) Mitigations(ctx context.Context, sc fleet.Scope, f mitigation.TaskQuery) (list []mitigation.Summary, err error) {
+func (s *Store) Mitigations(ctx context.Context, sc fleet.Scope, f mitigation.TaskQuery) (
+	list []mitigation.Summary, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		a := args{
 			"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "status": string(f.Status),
@@ -226,7 +228,9 @@ func cutExecutions(ctx context.Context, q querier, t *mitigation.Task) error {
 
 // LockMitigation reads a task inside a slice and keeps it from others. It is
 // nil when there is none.
-func (s *Store) LockMitigation(ctx context.Context, tx durable.Tx, sc fleet.Scope, id string) (*mitigation.Task, error) {
+func (s *Store) LockMitigation(ctx context.Context, tx durable.Tx, sc fleet.Scope, id string) (
+	*mitigation.Task, error,
+) {
 	q := s.slice(tx)
 	scope, err := s.scope(ctx, q, sc)
 	if err != nil {
@@ -236,7 +240,7 @@ func (s *Store) LockMitigation(ctx context.Context, tx durable.Tx, sc fleet.Scop
 }
 
 func lockTask(ctx context.Context, q querier, sc fleet.Scope, scope int64, id string) (*mitigation.Task, error) {
-	if err := lockRows(ctx, q, "mitigation_tasks", "id", scope, id); err != nil {
+	if err := lockRows(ctx, q, taskRows, scope, id); err != nil {
 		return nil, fmt.Errorf("lock task: %w", err)
 	}
 	t, err := findTask(ctx, q, sc, scope, id)
@@ -247,7 +251,9 @@ func lockTask(ctx context.Context, q querier, sc fleet.Scope, scope int64, id st
 }
 
 // NextFindings lists the findings of a task's target behind its position.
-func (s *Store) NextFindings(ctx context.Context, tx durable.Tx, t *mitigation.Task, limit int) ([]audit.Finding, error) {
+func (s *Store) NextFindings(ctx context.Context, tx durable.Tx, t *mitigation.Task, limit int) (
+	[]audit.Finding, error,
+) {
 	a := args{"task": t.Seq, "audit": t.Done.Audit, "n": t.Done.N, "limit": limit}
 	text := `SELECT f.audit, f.n, f.check_name, f.resource_type, f.resource, f.reason_code, f.suppressed
 		FROM mitigation_targets g JOIN findings f ON f.audit = g.audit AND f.n = g.n
@@ -268,7 +274,9 @@ func (s *Store) NextFindings(ctx context.Context, tx durable.Tx, t *mitigation.T
 }
 
 // SaveMitigation stores a task's state and the executions of a slice.
-func (s *Store) SaveMitigation(ctx context.Context, tx durable.Tx, t *mitigation.Task, list []mitigation.Execution) error {
+func (s *Store) SaveMitigation(ctx context.Context, tx durable.Tx, t *mitigation.Task,
+	list []mitigation.Execution,
+) error {
 	q := s.slice(tx)
 	if err := insertExecutions(ctx, q, t.Seq, list); err != nil {
 		return err

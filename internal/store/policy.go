@@ -10,7 +10,9 @@ import (
 
 // insertPolicyVersion stores a version with what the checks need to know of
 // its document.
-func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion, doc *policy.Document) error {
+func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion,
+	doc *policy.Document,
+) error {
 	found := policy.Analyze(doc)
 	if found.Broad == nil {
 		found.Broad = []string{}

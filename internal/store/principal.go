@@ -21,10 +21,10 @@ func scanAttachment(r scanner) (a fleet.Attachment, err error) {
 // among them, as they are until the transaction ends. One that is not there is
 // a NotFound fault.
 func lockPair(ctx context.Context, q querier, scope int64, thing, certificate string) error {
-	if err := lockRows(ctx, q, "things", "name", scope, thing); err != nil {
+	if err := lockRows(ctx, q, thingRows, scope, thing); err != nil {
 		return fmt.Errorf("lock thing: %w", err)
 	}
-	if err := lockRows(ctx, q, "certificates", "id", scope, certificate); err != nil {
+	if err := lockRows(ctx, q, certificateRows, scope, certificate); err != nil {
 		return fmt.Errorf("lock certificate: %w", err)
 	}
 	if err := needThing(ctx, q, scope, thing); err != nil {

@@ -57,7 +57,9 @@ func all[T any](ctx context.Context, q querier, sql string, a args, scan func(sc
 }
 
 // one reads the first row; ok is false when there is none.
-func one[T any](ctx context.Context, q querier, sql string, a args, scan func(scanner) (T, error)) (v T, ok bool, err error) {
+func one[T any](ctx context.Context, q querier, sql string, a args, scan func(scanner) (T, error)) (
+	v T, ok bool, err error,
+) {
 	list, err := all(ctx, q, sql, a, scan)
 	if err != nil || len(list) == 0 {
 		return v, false, err

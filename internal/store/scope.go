@@ -67,7 +67,9 @@ func (s *Store) reading(ctx context.Context, sc fleet.Scope, fn func(q querier, 
 }
 
 // writing runs fn as one transaction with the number of a scope.
-func (s *Store) writing(ctx context.Context, sc fleet.Scope, fn func(ctx context.Context, q querier, scope int64) error) error {
+func (s *Store) writing(ctx context.Context, sc fleet.Scope,
+	fn func(ctx context.Context, q querier, scope int64) error,
+) error {
 	// Remembered if it is committed already.
 	if err := s.reading(ctx, sc, func(querier, int64) error { return nil }); err != nil {
 		return err

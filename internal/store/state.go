@@ -11,7 +11,9 @@ import (
 )
 
 // states reads what a plan needs of resources, by their key.
-func states[T any](ctx context.Context, s *Store, tx durable.Tx, sc fleet.Scope, read stateQuery[T]) (map[string]*T, error) {
+func states[T any](ctx context.Context, s *Store, tx durable.Tx, sc fleet.Scope, read stateQuery[T]) (
+	map[string]*T, error,
+) {
 	q := s.slice(tx)
 	scope, err := s.scope(ctx, q, sc)
 	if err != nil {
@@ -165,11 +167,13 @@ func (s *Store) ThingsOf(ctx context.Context, tx durable.Tx, sc fleet.Scope, q m
 
 // lockMemberships reads the groups of some things, which then stay as they are
 // until the transaction ends.
-func lockMemberships(ctx context.Context, q querier, scope int64, things []string) (map[string][]fleet.Membership, error) {
+func lockMemberships(ctx context.Context, q querier, scope int64, things []string) (
+	map[string][]fleet.Membership, error,
+) {
 	if len(things) == 0 {
 		return nil, nil
 	}
-	if err := lockRows(ctx, q, "things", "name", scope, things...); err != nil {
+	if err := lockRows(ctx, q, thingRows, scope, things...); err != nil {
 		return nil, fmt.Errorf("lock things: %w", err)
 	}
 	a := args{"scope": scope}
@@ -187,7 +191,9 @@ func lockMemberships(ctx context.Context, q querier, scope int64, things []strin
 }
 
 // CertificatePage lists certificates as audits judge them, without PEM.
-func (s *Store) CertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) ([]fleet.Certificate, error) {
+func (s *Store) CertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) (
+	[]fleet.Certificate, error,
+) {
 	q := s.slice(tx)
 	scope, err := s.scope(ctx, q, sc)
 	if err != nil {
@@ -239,7 +245,9 @@ func (s *Store) CACertificatePage(ctx context.Context, tx durable.Tx, sc fleet.S
 }
 
 // PolicyPage lists the default versions of policies as audits judge them.
-func (s *Store) PolicyPage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) ([]fleet.PolicyVersion, error) {
+func (s *Store) PolicyPage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) (
+	[]fleet.PolicyVersion, error,
+) {
 	q := s.slice(tx)
 	scope, err := s.scope(ctx, q, sc)
 	if err != nil {

@@ -93,7 +93,7 @@ func (s *Store) Thing(ctx context.Context, sc fleet.Scope, name string) (t *flee
 // thing, or returns a NotFound fault.
 func (s *Store) UpdateThing(ctx context.Context, sc fleet.Scope, name string, change func(*fleet.Thing) error) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := lockRows(ctx, q, "things", "name", scope, name); err != nil {
+		if err := lockRows(ctx, q, thingRows, scope, name); err != nil {
 			return fmt.Errorf("lock thing: %w", err)
 		}
 		t, err := findThing(ctx, q, scope, name)
@@ -118,7 +118,7 @@ func (s *Store) UpdateThing(ctx context.Context, sc fleet.Scope, name string, ch
 // fault.
 func (s *Store) DeleteThing(ctx context.Context, sc fleet.Scope, name string, allow func(*fleet.Thing) error) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := lockRows(ctx, q, "things", "name", scope, name); err != nil {
+		if err := lockRows(ctx, q, thingRows, scope, name); err != nil {
 			return fmt.Errorf("lock thing: %w", err)
 		}
 		t, err := findThing(ctx, q, scope, name)
