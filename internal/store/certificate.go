@@ -70,7 +70,7 @@ func insertCertificates(ctx context.Context, q querier, scope int64, list []flee
 		list[i].Seq = first + numbers[i]
 	}
 	seqs := collect(list, func(c *fleet.Certificate) int64 { return c.Seq })
-	err = insertRows(ctx, q, "certificates", certificateColumns(scope, seqs, list))
+	err = insertRows(ctx, q, "certificates", certificateValues(scope, seqs, list))
 	if err == nil {
 		err = insertRows(ctx, q, "certificate_pems", []column{
 			{"seq", seqs}, {"pem", collect(list, func(c *fleet.Certificate) string { return c.PEM })},
@@ -85,7 +85,7 @@ func insertCertificates(ctx context.Context, q querier, scope int64, list []flee
 	return nil
 }
 
-func certificateColumns(scope int64, seqs []int64, list []fleet.Certificate) []column {
+func certificateValues(scope int64, seqs []int64, list []fleet.Certificate) []column {
 	type cert = fleet.Certificate
 	return []column{
 		{"seq", seqs},
