@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 GO ?= go
-GENERATED := find docs internal -name '*.gen.go' -o -path docs/config.md -o -path docs/cli.md
+GENERATED := find docs internal -name '*.gen.go' -o -path docs/config.md -o -path docs/cli.md -o -path 'docs/models/*.json'
 
 # The race detector needs cgo and with it a C compiler.
 CC_FOUND := $(shell command -v $${CC:-gcc} clang 2>/dev/null | head -n 1)

@@ -34,6 +34,17 @@ func TestGeneratedFilesAreUpToDate(t *testing.T) {
 	}
 }
 
+func TestTheServiceModelIsUpToDate(t *testing.T) {
+	path, want, err := model("../../cordonapi/wire/facts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join("../../../docs/models", path))
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("docs/models/%s is not what the facts give (%v): run make generate", path, err)
+	}
+}
+
 func TestFieldName(t *testing.T) {
 	for wire, want := range map[string]string{
 		"taskId":                 "TaskID",

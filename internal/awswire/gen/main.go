@@ -4,7 +4,9 @@
 //
 //	gen -dir internal/iotapi/wire
 //
-// reads facts/*.json in that folder and writes *.gen.go beside them. A shape
+// reads facts/*.json in that folder and writes *.gen.go beside them. With
+// -model it also writes the facts as a service model for boto3 and the AWS CLI
+// below another folder. A shape
 // that several files share must be the same in all; it becomes one Go type, in
 // the file that names it first.
 package main
@@ -18,8 +20,13 @@ import (
 
 func main() {
 	dir := flag.String("dir", ".", "folder of the package, with the facts in facts/")
+	models := flag.String("model", "", "folder for the service model, as AWS_DATA_PATH names it; empty: none")
 	flag.Parse()
-	if err := run(*dir); err != nil {
+	err := run(*dir)
+	if err == nil && *models != "" {
+		err = writeModel(filepath.Join(*dir, "facts"), *models)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}

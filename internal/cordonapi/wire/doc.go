@@ -3,7 +3,8 @@
 // for each operation. Calls are signed for the service "cordon".
 //
 // The files *.gen.go are generated from the interface facts in facts/,
-// which have the form of those of the AWS IoT API.
+// which have the form of those of the AWS IoT API. So is the service model in
+// docs/models, by which boto3 and the AWS CLI know this API.
 package wire
 
-//go:generate go run ../../awswire/gen -dir .
+//go:generate go run ../../awswire/gen -dir . -model ../../../docs/models
