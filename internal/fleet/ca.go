@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -51,6 +53,13 @@ func NewCACertificate(c *pki.Certificate, mode Mode, now time.Time) (*CACertific
 		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), Generation: newGeneration(), CustomerVersion: 1,
 		Created: now, Modified: now, PEM: c.PEM,
 	}, nil
+}
+
+// CAUpdate is what an owner asks to change of a CA certificate: what is empty
+// stays as it is.
+type CAUpdate struct {
+	Status           Status
+	AutoRegistration string
 }
 
 // Deletable decides whether a CA certificate may be removed.
@@ -109,4 +118,19 @@ func unregistered(c, named *pki.Certificate) error {
 		return err
 	}
 	return fault.New(fault.CertificateInvalid, "The CA certificate is not registered.")
+}
+
+// CACertificatePage asks for CA certificates in order of registration.
+type CACertificatePage struct {
+	Ascending bool  // the oldest first, instead of the newest
+	After     int64 // the Seq that the page is behind, 0 for the first page
+	Limit     int
+}
+
+// NewRegistrationCode makes a code by which the owner of a CA proves to hold
+// its key: 64 hex digits, as the AWS IoT API has them.
+func NewRegistrationCode() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/policy"
 )
 
 // MaxPolicyVersions is how many versions a policy may have at a time.
@@ -44,6 +45,41 @@ type PolicyVersion struct {
 
 // VersionID is the wire form of a version number.
 func VersionID(n int64) string { return strconv.FormatInt(n, 10) }
+
+// ParseVersionID reads the wire form of a version number. One that no version
+// can have is NotFound.
+func ParseVersionID(policy, text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || VersionID(n) != text {
+		return 0, NoPolicyVersion(policy, text)
+	}
+	return n, nil
+}
+
+// NoPolicyVersion is the fault that a policy, or this version of it, does not
+// exist.
+func NoPolicyVersion(policy, version string) error {
+	return fault.New(fault.NotFound, "there is no version %s of a policy %q", version, policy)
+}
+
+// PolicyDraft is a document that was read and found right, to be stored as a
+// version of a policy.
+type PolicyDraft struct {
+	Policy     string
+	Generation string // of the policy, if it is new
+	Text       string
+	Document   *policy.Document
+	Created    time.Time
+}
+
+// NewPolicyDraft reads a document. The fault is MalformedPolicy.
+func NewPolicyDraft(name, text string, now time.Time) (*PolicyDraft, error) {
+	document, err := policy.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return &PolicyDraft{Policy: name, Generation: newGeneration(), Text: text, Document: document, Created: now}, nil
+}
 
 // VersionDeletable decides whether a version of a policy may be removed.
 func (p *Policy) VersionDeletable(version int64) error {
@@ -138,4 +174,10 @@ type AttachedPage struct {
 	Parents bool
 	After   string // the name that the page is behind
 	Limit   int
+}
+
+// TargetPage asks for the targets of a policy in the order of their texts.
+type TargetPage struct {
+	After string // the text that the page is behind
+	Limit int
 }

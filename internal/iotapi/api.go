@@ -9,6 +9,7 @@ package iotapi
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
@@ -29,6 +30,9 @@ type Store interface {
 	principalStore
 	certificateStore
 	caStore
+	policyStore
+	targetStore
+	loggingStore
 }
 
 // Config is what the API is made of. All members must be given.
@@ -36,6 +40,7 @@ type Config struct {
 	Store       Store
 	Audits      *audit.Service
 	Mitigations *mitigation.Service
+	Authorities Authorities
 	Tokens      *pagetoken.Sealer
 	Now         func() time.Time
 }
@@ -43,11 +48,12 @@ type Config struct {
 // API answers the operations of the AWS IoT API.
 type API struct {
 	Config
+	keyMaking chan struct{} // a place for each key that is being made
 }
 
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
-	a := &API{Config: cfg}
+	a := &API{Config: cfg, keyMaking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	return wire.Service(a.operations())
 }
 

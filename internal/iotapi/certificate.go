@@ -25,6 +25,13 @@ type certificateStore interface {
 	DeleteCertificate(ctx context.Context, scope fleet.Scope, id string, force bool) error
 }
 
+// Authorities gives each account its own CA, which signs the certificates that
+// are made here.
+type Authorities interface {
+	// Authority returns an account's CA, which is made on first use.
+	Authority(ctx context.Context, account string) (*pki.Authority, error)
+}
+
 func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.RegisterCertificateWithoutCARequest) (
 	*wire.RegisterCertificateWithoutCAResponse, error,
 ) {
@@ -32,8 +39,11 @@ func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.Registe
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.register(ctx, parsed, registrationStatus(in.Status), nil)
+	c, err := fleet.NewCertificate(parsed, registrationStatus(in.Status), a.Now())
 	if err != nil {
+		return nil, err
+	}
+	if err := a.Store.RegisterCertificate(ctx, scope(ctx), c); err != nil {
 		return nil, err
 	}
 	return &wire.RegisterCertificateWithoutCAResponse{
@@ -41,27 +51,13 @@ func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.Registe
 	}, nil
 }
 
-// registrationStatus is the state a certificate is registered in when the
-// caller does not say.
+// registrationStatus is the state a certificate is registered in, INACTIVE
+// when the caller does not say.
 func registrationStatus(asked *string) fleet.Status {
 	if asked == nil {
 		return fleet.Inactive
 	}
 	return fleet.Status(*asked)
-}
-
-// register stores a certificate, under its CA if it has one.
-func (a *API) register(ctx context.Context, parsed *pki.Certificate, status fleet.Status, ca *fleet.CACertificate) (
-	*fleet.Certificate, error,
-) {
-	c, err := fleet.NewCertificate(parsed, status, a.Now())
-	if err != nil {
-		return nil, err
-	}
-	if ca != nil {
-		c.CAID, c.Mode = ca.ID, ca.Mode
-	}
-	return c, a.Store.RegisterCertificate(ctx, scope(ctx), c)
 }
 
 func (a *API) registerCertificate(ctx context.Context, in *wire.RegisterCertificateRequest) (
@@ -78,27 +74,108 @@ func (a *API) registerCertificate(ctx context.Context, in *wire.RegisterCertific
 	if err != nil {
 		return nil, err
 	}
-	var named *pki.Certificate
-	if in.CACertificatePEM != nil {
-		if named, err = pki.ParseCertificate(*in.CACertificatePEM); err != nil {
-			return nil, err
-		}
-	}
-	registered, err := a.Store.CACertificatesOfSubject(ctx, scope(ctx), parsed.IssuerMatch)
+	ca, err := a.issuer(ctx, parsed, in.CACertificatePEM)
 	if err != nil {
 		return nil, err
 	}
-	ca, err := fleet.IssuerOf(parsed, named, registered)
+	c, err := fleet.NewCertificate(parsed, status, a.Now())
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.register(ctx, parsed, status, ca)
-	if err != nil {
+	c.CAID, c.Mode = ca.ID, ca.Mode
+	if err := a.Store.RegisterCertificate(ctx, scope(ctx), c); err != nil {
 		return nil, err
 	}
 	return &wire.RegisterCertificateResponse{
 		CertificateARN: new(scope(ctx).ARN("cert", c.ID)), CertificateID: &c.ID,
 	}, nil
+}
+
+// issuer finds the registered CA certificate that signed a certificate, among
+// all or the one whose PEM the caller gave.
+func (a *API) issuer(ctx context.Context, c *pki.Certificate, pem *string) (*fleet.CACertificate, error) {
+	var named *pki.Certificate
+	if pem != nil {
+		var err error
+		if named, err = pki.ParseCertificate(*pem); err != nil {
+			return nil, err
+		}
+	}
+	registered, err := a.Store.CACertificatesOfSubject(ctx, scope(ctx), c.IssuerMatch)
+	if err != nil {
+		return nil, err
+	}
+	return fleet.IssuerOf(c, named, registered)
+}
+
+func (a *API) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysAndCertificateRequest) (
+	*wire.CreateKeysAndCertificateResponse, error,
+) {
+	authority, err := a.Authorities.Authority(ctx, scope(ctx).Account)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := a.issueKeyPair(ctx, authority)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.registerIssued(ctx, pair.Certificate, value(in.SetAsActive)); err != nil {
+		return nil, err
+	}
+	return &wire.CreateKeysAndCertificateResponse{
+		CertificateARN: new(scope(ctx).ARN("cert", pair.Certificate.ID)), CertificateID: &pair.Certificate.ID,
+		CertificatePEM: &pair.Certificate.PEM,
+		KeyPair:        &wire.KeyPair{PublicKey: &pair.PublicKey, PrivateKey: &pair.PrivateKey},
+	}, nil
+}
+
+// issueKeyPair waits for its turn: finding primes keeps a processor busy, and
+// as many at once as there are processors would leave none for other calls.
+func (a *API) issueKeyPair(ctx context.Context, authority *pki.Authority) (*pki.KeyPair, error) {
+	select {
+	case a.keyMaking <- struct{}{}:
+		defer func() { <-a.keyMaking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return authority.IssueKeyPair(a.Now())
+}
+
+func (a *API) createCertificateFromCSR(ctx context.Context, in *wire.CreateCertificateFromCsrRequest) (
+	*wire.CreateCertificateFromCsrResponse, error,
+) {
+	request, err := pki.ParseCSR(value(in.CertificateSigningRequest))
+	if err != nil {
+		return nil, err
+	}
+	authority, err := a.Authorities.Authority(ctx, scope(ctx).Account)
+	if err != nil {
+		return nil, err
+	}
+	c, err := authority.IssueFromCSR(request, a.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := a.registerIssued(ctx, c, value(in.SetAsActive)); err != nil {
+		return nil, err
+	}
+	return &wire.CreateCertificateFromCsrResponse{
+		CertificateARN: new(scope(ctx).ARN("cert", c.ID)), CertificateID: &c.ID, CertificatePEM: &c.PEM,
+	}, nil
+}
+
+// registerIssued stores a certificate that the account's own CA signed.
+func (a *API) registerIssued(ctx context.Context, issued *pki.Certificate, active bool) error {
+	status := fleet.Inactive
+	if active {
+		status = fleet.Active
+	}
+	c, err := fleet.NewCertificate(issued, status, a.Now())
+	if err != nil {
+		return err
+	}
+	c.Mode = fleet.ModeDefault
+	return a.Store.RegisterCertificate(ctx, scope(ctx), c)
 }
 
 func (a *API) describeCertificate(ctx context.Context, in *wire.DescribeCertificateRequest) (

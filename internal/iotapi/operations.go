@@ -69,9 +69,36 @@ func (a *API) operations() []awswire.Served {
 		awswire.Op(wire.DeleteCertificate, a.deleteCertificate),
 		awswire.Op(wire.ListCertificates, a.listCertificates),
 		awswire.Op(wire.ListCertificatesByCA, a.listCertificatesByCA),
+		awswire.Op(wire.CreateKeysAndCertificate, a.createKeysAndCertificate),
+		awswire.Op(wire.CreateCertificateFromCsr, a.createCertificateFromCSR),
+		awswire.Op(wire.GetRegistrationCode, a.getRegistrationCode),
+		awswire.Op(wire.DeleteRegistrationCode, a.deleteRegistrationCode),
+		awswire.Op(wire.RegisterCACertificate, a.registerCACertificate).Refusing("registrationConfig"),
+		awswire.Op(wire.DescribeCACertificate, a.describeCACertificate),
+		awswire.Op(wire.UpdateCACertificate, a.updateCACertificate).Refusing("registrationConfig"),
+		awswire.Op(wire.DeleteCACertificate, a.deleteCACertificate),
+		awswire.Op(wire.ListCACertificates, a.listCACertificates).Refusing("templateName"),
 
 		// Policies.
+		awswire.Op(wire.CreatePolicy, a.createPolicy),
+		awswire.Op(wire.GetPolicy, a.getPolicy),
+		awswire.Op(wire.DeletePolicy, a.deletePolicy),
+		awswire.Op(wire.ListPolicies, a.listPolicies),
+		awswire.Op(wire.CreatePolicyVersion, a.createPolicyVersion),
+		awswire.Op(wire.GetPolicyVersion, a.getPolicyVersion),
+		awswire.Op(wire.DeletePolicyVersion, a.deletePolicyVersion),
+		awswire.Op(wire.ListPolicyVersions, a.listPolicyVersions),
+		awswire.Op(wire.SetDefaultPolicyVersion, a.setDefaultPolicyVersion),
+		awswire.Op(wire.AttachPolicy, a.attachPolicy),
+		awswire.Op(wire.DetachPolicy, a.detachPolicy),
+		awswire.Op(wire.ListAttachedPolicies, a.listAttachedPolicies),
+		awswire.Op(wire.ListTargetsForPolicy, a.listTargetsForPolicy),
 
 		// Account.
+		awswire.Op(wire.SetLoggingOptions, a.setLoggingOptions),
+		awswire.Op(wire.GetLoggingOptions, a.getLoggingOptions),
+		awswire.Op(wire.SetV2LoggingOptions, a.setV2LoggingOptions),
+		awswire.Op(wire.GetV2LoggingOptions, a.getV2LoggingOptions),
+		awswire.Op(wire.DescribeEndpoint, a.describeEndpoint),
 	}
 }

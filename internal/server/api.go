@@ -49,7 +49,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Mitigations: &mitigation.Service{
 					Store: s.store, Workflows: s.engine, Checks: check.All, Kinds: action.All, Now: s.now,
 				},
-				Tokens: tokens, Now: s.now,
+				Authorities: s.identity, Tokens: tokens, Now: s.now,
 			}),
 			cordonapi.New(cordonapi.Config{Accounts: s.identity, Store: s.store, Tokens: tokens}),
 		},

@@ -1,0 +1,79 @@
+package iotapi
+
+import (
+	"context"
+
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/iotapi/wire"
+)
+
+// loggingStore is what the operations on logging options need.
+type loggingStore interface {
+	// LoggingOptions returns the settings, which are empty if never made.
+	LoggingOptions(ctx context.Context, scope fleet.Scope) (*fleet.LoggingOptions, error)
+	// UpdateLoggingOptions stores what change makes of the settings.
+	UpdateLoggingOptions(ctx context.Context, scope fleet.Scope, change func(*fleet.LoggingOptions) error) error
+}
+
+func (a *API) setLoggingOptions(ctx context.Context, in *wire.SetLoggingOptionsRequest) (
+	*wire.SetLoggingOptionsResponse, error,
+) {
+	options := in.LoggingOptionsPayload
+	return nil, a.Store.UpdateLoggingOptions(ctx, scope(ctx), func(l *fleet.LoggingOptions) error {
+		l.V1Role, l.V1Level = value(options.RoleARN), value(options.LogLevel)
+		return nil
+	})
+}
+
+func (a *API) getLoggingOptions(ctx context.Context, _ *wire.GetLoggingOptionsRequest) (
+	*wire.GetLoggingOptionsResponse, error,
+) {
+	l, err := a.Store.LoggingOptions(ctx, scope(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.GetLoggingOptionsResponse{RoleARN: text(l.V1Role), LogLevel: text(l.V1Level)}, nil
+}
+
+func (a *API) setV2LoggingOptions(ctx context.Context, in *wire.SetV2LoggingOptionsRequest) (
+	*wire.SetV2LoggingOptionsResponse, error,
+) {
+	u := fleet.LoggingUpdate{Role: in.RoleARN, Level: in.DefaultLogLevel, DisableAll: value(in.DisableAllLogs)}
+	if in.EventConfigurations != nil {
+		u.Events = make([]fleet.LogEvent, len(in.EventConfigurations))
+		for i, e := range in.EventConfigurations {
+			u.Events[i] = fleet.LogEvent{
+				Type: value(e.EventType), Level: value(e.LogLevel), Destination: value(e.LogDestination),
+			}
+		}
+	}
+	return nil, a.Store.UpdateLoggingOptions(ctx, scope(ctx), func(l *fleet.LoggingOptions) error { return l.Update(u) })
+}
+
+// getV2LoggingOptions returns the event configurations that were made with or
+// without verbose: there are no others.
+func (a *API) getV2LoggingOptions(ctx context.Context, _ *wire.GetV2LoggingOptionsRequest) (
+	*wire.GetV2LoggingOptionsResponse, error,
+) {
+	l, err := a.Store.LoggingOptions(ctx, scope(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if !l.Configured {
+		return nil, fault.New(fault.NotConfigured, "The logging options of this account are not configured")
+	}
+	events, err := l.EventList()
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.GetV2LoggingOptionsResponse{
+		RoleARN: text(l.Role), DefaultLogLevel: text(l.Level), DisableAllLogs: &l.DisableAll,
+	}
+	for _, e := range events {
+		out.EventConfigurations = append(out.EventConfigurations, wire.LogEventConfiguration{
+			EventType: &e.Type, LogLevel: text(e.Level), LogDestination: text(e.Destination),
+		})
+	}
+	return out, nil
+}

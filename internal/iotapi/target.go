@@ -1,0 +1,86 @@
+package iotapi
+
+import (
+	"context"
+
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/iotapi/wire"
+)
+
+// targetStore is what the operations that attach policies need.
+type targetStore interface {
+	// AttachPolicy attaches a policy; again is fine. It is NotFound without
+	// policy or target, Limit when the target has all the policies it may have.
+	AttachPolicy(ctx context.Context, scope fleet.Scope, policy string, t fleet.Target) error
+	// DetachPolicy detaches a policy; one that is not attached is fine.
+	DetachPolicy(ctx context.Context, scope fleet.Scope, policy string, t fleet.Target) error
+	// AttachedPolicies lists the names of the policies of a target, or is
+	// NotFound.
+	AttachedPolicies(ctx context.Context, scope fleet.Scope, t fleet.Target, p fleet.AttachedPage) ([]string, error)
+	// PolicyTargets lists the targets of a policy, or is NotFound.
+	PolicyTargets(ctx context.Context, scope fleet.Scope, policy string, p fleet.TargetPage) ([]fleet.Target, error)
+}
+
+func (a *API) attachPolicy(ctx context.Context, in *wire.AttachPolicyRequest) (*wire.AttachPolicyResponse, error) {
+	t, err := fleet.ParseTarget(scope(ctx), value(in.Target))
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.Store.AttachPolicy(ctx, scope(ctx), value(in.PolicyName), t)
+}
+
+func (a *API) detachPolicy(ctx context.Context, in *wire.DetachPolicyRequest) (*wire.DetachPolicyResponse, error) {
+	t, err := fleet.ParseTarget(scope(ctx), value(in.Target))
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.Store.DetachPolicy(ctx, scope(ctx), value(in.PolicyName), t)
+}
+
+func (a *API) listAttachedPolicies(ctx context.Context, in *wire.ListAttachedPoliciesRequest) (
+	*wire.ListAttachedPoliciesResponse, error,
+) {
+	t, err := fleet.ParseTarget(scope(ctx), value(in.Target))
+	if err != nil {
+		return nil, err
+	}
+	n := limit(in.PageSize)
+	p := fleet.AttachedPage{Parents: value(in.Recursive), Limit: n + 1}
+	if err := a.open(ctx, "ListAttachedPolicies", in.Marker, &p.After); err != nil {
+		return nil, err
+	}
+	list, err := a.Store.AttachedPolicies(ctx, scope(ctx), t, p)
+	if err != nil {
+		return nil, err
+	}
+	list, more := cut(list, n)
+	out := &wire.ListAttachedPoliciesResponse{Policies: make([]wire.Policy, len(list))}
+	for i, name := range list {
+		out.Policies[i] = policySummary(scope(ctx), name)
+		p.After = name
+	}
+	out.NextMarker, err = a.next(ctx, "ListAttachedPolicies", more, p.After)
+	return out, err
+}
+
+func (a *API) listTargetsForPolicy(ctx context.Context, in *wire.ListTargetsForPolicyRequest) (
+	*wire.ListTargetsForPolicyResponse, error,
+) {
+	n := limit(in.PageSize)
+	p := fleet.TargetPage{Limit: n + 1}
+	if err := a.open(ctx, "ListTargetsForPolicy", in.Marker, &p.After); err != nil {
+		return nil, err
+	}
+	list, err := a.Store.PolicyTargets(ctx, scope(ctx), value(in.PolicyName), p)
+	if err != nil {
+		return nil, err
+	}
+	list, more := cut(list, n)
+	out := &wire.ListTargetsForPolicyResponse{Targets: make([]string, len(list))}
+	for i, t := range list {
+		out.Targets[i] = scope(ctx).ARN(string(t.Kind), t.Name)
+		p.After = t.String()
+	}
+	out.NextMarker, err = a.next(ctx, "ListTargetsForPolicy", more, p.After)
+	return out, err
+}
