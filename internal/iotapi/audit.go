@@ -34,7 +34,8 @@ func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.Upda
 ) {
 	p := audit.Patch{RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckPatch{}}
 	for name, c := range in.AuditCheckConfigurations {
-		p.Checks[name] = audit.CheckPatch{Enabled: c.Enabled, Settings: c.Configuration}
+		// A client may leave out what is false; the AWS SDK for Go does.
+		p.Checks[name] = audit.CheckPatch{Enabled: new(value(c.Enabled)), Settings: c.Configuration}
 	}
 	return nil, a.Audits.Update(ctx, scope(ctx), p)
 }
