@@ -100,6 +100,23 @@ func (c *Cordon) Stop() error {
 // IoT is a client with the operator's root key.
 func (c *Cordon) IoT() *iot.Client { return Client(c.URL(), RootID, RootToken) }
 
+// IoTIn is a client with the operator's root key for another region.
+func (c *Cordon) IoTIn(region string) *iot.Client {
+	o := c.IoT().Options()
+	o.Region = region
+	return iot.New(o)
+}
+
+// StartHeld runs a server on SQLite whose workflows of a kind are held by a
+// gate. The gate opens when the test ends.
+func StartHeld(t testing.TB, kind string) (*Cordon, *Gate) {
+	t.Helper()
+	g := NewGate(kind)
+	c := Start(t, Settings(t, "sqlite"), server.Options{Hook: g.Hook})
+	t.Cleanup(g.Open)
+	return c, g
+}
+
 // Client is a client with any key. It does not retry: a test sees every
 // answer.
 func Client(url, id, secret string) *iot.Client {
