@@ -28,9 +28,17 @@ func (s Scope) ARN(kind, name string) string {
 // arnKind is the form of the kind in an ARN.
 var arnKind = regexp.MustCompile(`^[a-z]+$`)
 
+// maxARN is how many bytes the ARN of a resource has at most: none that exists
+// is longer, and a longer text is not repeated to the caller.
+const maxARN = 256
+
 // ParseARN splits an ARN of this scope into kind and name. One of another
-// account or region is refused as if it did not exist.
+// account or region is refused as if it did not exist, by a NotFound fault; a
+// text that is no ARN of AWS IoT is an Invalid one.
 func (s Scope) ParseARN(arn string) (kind, name string, err error) {
+	if len(arn) > maxARN {
+		return "", "", fault.New(fault.Invalid, "a text of %d bytes is not the ARN of an AWS IoT resource", len(arn))
+	}
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) == 6 && parts[0] == "arn" && parts[1] == "aws" && parts[2] == "iot" {
 		kind, name, ok := strings.Cut(parts[5], "/")

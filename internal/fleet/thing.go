@@ -89,7 +89,8 @@ func expect(kind, name string, have int64, want *int64) error {
 	if want == nil || *want == have {
 		return nil
 	}
-	return fault.New(fault.VersionConflict, "%s %q is at version %d, not at the expected version %d", kind, name, have, *want)
+	return fault.New(fault.VersionConflict, "%s %q is at version %d, not at the expected version %d",
+		kind, name, have, *want)
 }
 
 // ThingQuery asks for a page of things by name.
