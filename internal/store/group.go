@@ -142,7 +142,9 @@ func countChildren(ctx context.Context, q querier, scope int64, group string) (i
 
 // Group returns a thing group and its ancestors, from the root down to its
 // parent, or a NotFound fault.
-func (s *Store) Group(ctx context.Context, sc fleet.Scope, name string) (g *fleet.Group, ancestors []string, err error) {
+func (s *Store) Group(ctx context.Context, sc fleet.Scope, name string) (
+	g *fleet.Group, ancestors []string, err error,
+) {
 	var line []*fleet.Group
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		line, err = all(ctx, q, `WITH RECURSIVE above(name, parent) AS (
@@ -319,7 +321,9 @@ func needGroups(ctx context.Context, q querier, scope int64, names []string) (ma
 
 // GroupsOf lists the groups that a thing is in itself by name, or returns a
 // NotFound fault.
-func (s *Store) GroupsOf(ctx context.Context, sc fleet.Scope, thing, after string, limit int) (names []string, err error) {
+func (s *Store) GroupsOf(ctx context.Context, sc fleet.Scope, thing, after string, limit int) (
+	names []string, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		names, err = all(ctx, q, `SELECT thing_group FROM thing_group_members
 			WHERE scope = @scope AND thing = @thing AND thing_group > @after ORDER BY thing_group LIMIT @limit`,
@@ -337,21 +341,31 @@ func (s *Store) GroupsOf(ctx context.Context, sc fleet.Scope, thing, after strin
 
 // Members lists the things in a group by group and name, or returns a NotFound
 // fault.
-func (s *Store) Members(ctx context.Context, sc fleet.Scope, mq fleet.MemberQuery) (list []fleet.MemberPosition, err error) {
-	with, groups := ``, `thing_group = @group`
-	if mq.Deep {
-		with, groups = tree, `thing_group IN (SELECT name FROM tree)`
-	}
+func (s *Store) Members(ctx context.Context, sc fleet.Scope, mq fleet.MemberQuery) (
+	list []fleet.MemberPosition, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		list, err = all(ctx, q, with+`SELECT thing_group, thing FROM thing_group_members
-			WHERE scope = @scope AND `+groups+` AND (thing_group, thing) > (@afterGroup, @afterThing)
-			ORDER BY thing_group, thing LIMIT @limit`,
-			args{
-				"scope": scope, "group": mq.Group, "afterGroup": mq.After.Group, "afterThing": mq.After.Thing,
-				"limit": mq.Limit,
-			},
-			func(r scanner) (m fleet.MemberPosition, err error) { return m, r.Scan(&m.Group, &m.Thing) })
-		if err == nil && len(list) == 0 {
+		groups, err := memberGroups(ctx, q, scope, mq)
+		if err != nil {
+			return err
+		}
+		for _, group := range groups {
+			after := ""
+			if group == mq.After.Group {
+				after = mq.After.Thing
+			}
+			page, err := all(ctx, q, `SELECT thing_group, thing FROM thing_group_members
+				WHERE scope = @scope AND thing_group = @group AND thing > @after ORDER BY thing LIMIT @limit`,
+				args{"scope": scope, "group": group, "after": after, "limit": mq.Limit - len(list)},
+				func(r scanner) (m fleet.MemberPosition, err error) { return m, r.Scan(&m.Group, &m.Thing) })
+			if err != nil {
+				return err
+			}
+			if list = append(list, page...); len(list) == mq.Limit {
+				break
+			}
+		}
+		if len(list) == 0 {
 			_, err = findGroup(ctx, q, scope, mq.Group)
 		}
 		return err
@@ -360,4 +374,17 @@ func (s *Store) Members(ctx context.Context, sc fleet.Scope, mq fleet.MemberQuer
 		return nil, fmt.Errorf("list things in group: %w", err)
 	}
 	return list, nil
+}
+
+// memberGroups lists the groups that a page of members can come from, in the
+// order of their names: all of them have members, so that no more of them are
+// needed than the page has places.
+func memberGroups(ctx context.Context, q querier, scope int64, mq fleet.MemberQuery) ([]string, error) {
+	if !mq.Deep {
+		return []string{mq.Group}, nil
+	}
+	return all(ctx, q, tree+`SELECT name FROM tree WHERE name >= @after AND EXISTS (SELECT 1 FROM thing_group_members m
+			WHERE m.scope = @scope AND m.thing_group = tree.name)
+		ORDER BY name LIMIT @limit`,
+		args{"scope": scope, "group": mq.Group, "after": mq.After.Group, "limit": mq.Limit + 1}, scalar[string])
 }

@@ -114,7 +114,9 @@ func (s *Store) DetachThing(ctx context.Context, sc fleet.Scope, thing, certific
 
 // PrincipalsOf lists the certificates of a thing by id, or returns a NotFound
 // fault.
-func (s *Store) PrincipalsOf(ctx context.Context, sc fleet.Scope, aq fleet.AttachmentQuery) ([]fleet.Attachment, error) {
+func (s *Store) PrincipalsOf(ctx context.Context, sc fleet.Scope, aq fleet.AttachmentQuery) (
+	[]fleet.Attachment, error,
+) {
 	return s.attachments(ctx, sc, aq, attachmentSide{of: "thing", by: "certificate", need: needThing})
 }
 
