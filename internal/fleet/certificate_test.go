@@ -17,7 +17,9 @@ var home = fleet.Scope{Account: "111111111111", Region: "eu-central-1"}
 // newCA makes a CA that is valid around now.
 func newCA(t *testing.T, name string) *fixture.CA {
 	t.Helper()
-	ca, err := fixture.NewCA(fixture.Template{CommonName: name, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
+	ca, err := fixture.NewCA(fixture.Template{
+		CommonName: name, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,8 @@ func (p *Policy) MayGrow() error {
 func (p *Policy) Deletable(attached bool) error {
 	switch {
 	case attached:
-		return fault.New(fault.DeleteConflict, "The policy must be detached from all targets before deletion (name=%s)", p.Name)
+		return fault.New(fault.DeleteConflict,
+			"The policy must be detached from all targets before deletion (name=%s)", p.Name)
 	case p.Versions > 1:
 		return fault.New(fault.DeleteConflict,
 			"The versions of the policy other than the default must be deleted before the policy (name=%s)", p.Name)

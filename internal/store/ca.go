@@ -43,7 +43,9 @@ func (s *Store) CACertificatesOfSubject(ctx context.Context, sc fleet.Scope, sub
 // RegisterCACertificate stores a new CA certificate with its tags and gives it
 // its Seq. It is an Exists fault when it is registered in the scope, and a Limit
 // fault when the subject has [fleet.MaxCAsPerSubject] already.
-func (s *Store) RegisterCACertificate(ctx context.Context, sc fleet.Scope, c *fleet.CACertificate, tags []fleet.Tag) error {
+func (s *Store) RegisterCACertificate(ctx context.Context, sc fleet.Scope, c *fleet.CACertificate,
+	tags []fleet.Tag,
+) error {
 	arn := sc.ARN("cacert", c.ID)
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		if err := lockScope(ctx, q, scope); err != nil {

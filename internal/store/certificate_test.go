@@ -145,3 +145,36 @@ func TestCertificateStatus(t *testing.T) {
 		wantFault(t, s.SetCertificateStatus(ctx, here, id, fleet.Inactive), fault.CertificateState, "revoked")
 	})
 }
+
+func TestDeleteCertificate(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		register(t, s, here, 2)
+		register(t, s, there, 2)
+		makePolicies(t, s, here, "p")
+		makeThings(t, s, here, "t")
+		id := certificateID(1)
+		target := fleet.Target{Kind: fleet.TargetCertificate, Name: id}
+		ok(t, s.SetCertificateStatus(ctx, here, id, fleet.Active))
+		wantFault(t, s.DeleteCertificate(ctx, here, id, true), fault.CertificateState, "deactivated")
+		ok(t, s.SetCertificateStatus(ctx, here, id, fleet.Inactive))
+		ok(t, s.AttachThing(ctx, here, fleet.Attachment{Thing: "t", Certificate: id, Type: fleet.NonExclusive}))
+		wantFault(t, s.DeleteCertificate(ctx, here, id, true), fault.DeleteConflict, "Things must be detached")
+		ok(t, s.DetachThing(ctx, here, "t", id))
+		ok(t, s.AttachPolicy(ctx, here, "p", target))
+		wantFault(t, s.DeleteCertificate(ctx, here, id, false), fault.DeleteConflict, "policies must be detached")
+		ok(t, s.DeleteCertificate(ctx, here, id, true))
+		wantFault(t, s.DeleteCertificate(ctx, here, id, true), fault.NotFound, id)
+		targets, err := s.PolicyTargets(ctx, here, "p", fleet.TargetPage{Limit: 1})
+		ok(t, err)
+		if len(targets) != 0 {
+			t.Errorf("got %v, want the policy to be detached", targets)
+		}
+		pems, err := count(ctx, s.read, `SELECT count(*) FROM certificate_pems`, nil)
+		ok(t, err)
+		if pems != 3 {
+			t.Errorf("got %d PEMs, want those of the 3 certificates left", pems)
+		}
+		ok(t, s.RegisterCertificate(ctx, here, testCertificate(1))) // as if it had never been there
+	})
+}

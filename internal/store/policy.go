@@ -46,7 +46,9 @@ func versionOf(d *fleet.PolicyDraft, version int64) *fleet.PolicyVersion {
 
 // insertPolicyVersion stores a version with what the checks need to know of
 // its document.
-func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion, doc *policy.Document) error {
+func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion,
+	doc *policy.Document,
+) error {
 	found := policy.Analyze(doc)
 	if found.Broad == nil {
 		found.Broad = []string{}
@@ -172,7 +174,9 @@ func (s *Store) PolicyVersion(ctx context.Context, sc fleet.Scope, name string, 
 
 // PolicyVersions lists the versions of a policy, the newest first, without
 // their documents, or returns a NotFound fault.
-func (s *Store) PolicyVersions(ctx context.Context, sc fleet.Scope, name string) (list []fleet.PolicyVersion, err error) {
+func (s *Store) PolicyVersions(ctx context.Context, sc fleet.Scope, name string) (
+	list []fleet.PolicyVersion, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		list, err = all(ctx, q, `SELECT v.version, v.version = p.default_version, v.created_at
 			FROM policies p JOIN policy_versions v ON v.scope = p.scope AND v.policy = p.name

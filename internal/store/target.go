@@ -139,7 +139,9 @@ func (s *Store) PolicyTargets(ctx context.Context, sc fleet.Scope, name string, 
 	return list, err
 }
 
-func policyTargets(ctx context.Context, q querier, scope int64, name string, p fleet.TargetPage) ([]fleet.Target, error) {
+func policyTargets(ctx context.Context, q querier, scope int64, name string, p fleet.TargetPage) (
+	[]fleet.Target, error,
+) {
 	list, err := all(ctx, q, `SELECT target FROM policy_targets WHERE scope = @scope AND policy = @policy
 		AND target > @after ORDER BY target LIMIT @limit`,
 		args{"scope": scope, "policy": name, "after": p.After, "limit": p.Limit},
