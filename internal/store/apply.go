@@ -99,16 +99,9 @@ func (a *applying) certificates(m certificateMove, changes []fleet.Change, list 
 	}
 	seqs := slices.Sorted(maps.Keys(at))
 	in := a.q.dialect().in("seq", "seqs", params, seqs)
-	text := `UPDATE certificates SET status = @to, modified_at = @now, customer_version = customer_version + 1
-		WHERE ` + in + ` AND status = @from`
-	n, err := a.q.exec(a.ctx, text, params)
-	if err != nil || int(n) == len(list) {
-		return err
-	}
-	// Some were overtaken, which is rare: the ones made are those with our mark.
-	done, err := all(a.ctx, a.q, `SELECT seq FROM certificates WHERE `+
-		a.q.dialect().in("seq", "seqs", params, seqs)+` AND status = @to AND modified_at = @now`,
-		without(params, "from"), scalar[int64])
+	done, err := all(a.ctx, a.q, `UPDATE certificates SET status = @to, modified_at = @now,
+			customer_version = customer_version + 1
+		WHERE `+in+` AND status = @from RETURNING seq`, params, scalar[int64])
 	for _, seq := range done {
 		delete(at, seq)
 	}
@@ -177,12 +170,4 @@ func (a *applying) logging(i int, c fleet.Logging) error {
 		return nil
 	}
 	return setLoggingOptions(a.ctx, a.q, a.scope, &c.To)
-}
-
-// without returns arguments but one: an argument that the text does not name
-// is an error on PostgreSQL.
-func without(a args, name string) args {
-	out := maps.Clone(a)
-	delete(out, name)
-	return out
 }
