@@ -150,6 +150,8 @@ func TestDeleteGroup(t *testing.T) {
 		makeGroups(t, s, here, "root", "root/child")
 		makeGroups(t, s, there, "child")
 		join(t, s, here, "pump", "child")
+		makePolicies(t, s, here, "policy")
+		ok(t, s.AttachPolicy(ctx, here, "policy", fleet.Target{Kind: fleet.TargetGroup, Name: "child"}))
 		tagged := testGroup(t, "tagged", "")
 		_, err := s.CreateGroup(ctx, here, tagged, []fleet.Tag{{Key: "k", Value: "v"}})
 		ok(t, err)
@@ -162,6 +164,7 @@ func TestDeleteGroup(t *testing.T) {
 		if err != nil || len(groups) != 0 {
 			t.Errorf("got %v, %v, want a thing in no group", groups, err)
 		}
+		ok(t, s.DeletePolicy(ctx, here, "policy")) // which nothing holds any more
 		_, _, err = s.Group(ctx, there, "child")
 		ok(t, err)
 		ok(t, drop("tagged", nil))
@@ -291,6 +294,25 @@ func TestJoiningAGroupWhileItIsDeleted(t *testing.T) {
 			if got, err := s.GroupsOf(ctx, here, fmt.Sprintf("t%d", i), "", 10); len(got) != 0 {
 				t.Errorf("got %v, %v, want no group", got, err)
 			}
+		}
+	})
+}
+
+func TestAttachingPoliciesToAGroupWhileItIsDeleted(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		for round := range 10 {
+			target := fleet.Target{Kind: fleet.TargetGroup, Name: fmt.Sprintf("g%d", round)}
+			policy := fmt.Sprintf("p%d", round)
+			makeGroups(t, s, here, target.Name)
+			makePolicies(t, s, here, policy)
+			together(t, 6, func(i int) error {
+				if i == 3 {
+					return s.DeleteGroup(ctx, here, target.Name, func(*fleet.Group) error { return nil })
+				}
+				return s.AttachPolicy(ctx, here, policy, target)
+			}, fault.NotFound)
+			ok(t, s.DeletePolicy(ctx, here, policy)) // no attachment is left behind
 		}
 	})
 }
