@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,7 +54,10 @@ type Store struct {
 }
 
 const (
-	readers         = 8
+	readers = 8
+	// poolSize is how many connections a node takes from PostgreSQL unless its
+	// URL says pool_max_conns: a task in progress holds one during a slice.
+	poolSize        = 32
 	checkpointEvery = 100 * time.Millisecond
 	// writeAttempts bounds how often a PostgreSQL transaction is tried again
 	// that another one got in the way of.
@@ -144,7 +148,9 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	// A frozen node must not hold row locks for ever.
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "cordon"
-	cfg.MinConns = 1
+	if !strings.Contains(o.URL, "pool_max_conns") {
+		cfg.MaxConns = poolSize
+	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
