@@ -34,6 +34,7 @@ type Serve func(ctx context.Context, c config.Config, log *slog.Logger) error
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
 	Account   accountCommands  `cmd:"" help:"Create, list and disable accounts on a running server."`
+	Bench     benchCommands    `cmd:"" help:"Measure how fast Cordon is on this machine."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Print a page of the reference."`
 

@@ -27,6 +27,13 @@ import (
 // Tx is the transaction of a slice. Everything a slice writes goes through it.
 type Tx = dbos.Tx
 
+// Result, Rows and Row are what statements of a Tx return.
+type (
+	Result = dbos.Result
+	Rows   = dbos.Rows
+	Row    = dbos.Row
+)
+
 // version changes only when the order of steps in a workflow changes: an
 // engine takes up none but the workflows of its own version.
 const version = "1"

@@ -1,0 +1,154 @@
+// Package bench measures how fast Cordon audits and mitigates, each beside a
+// yardstick that does the least that any program would have to do.
+//
+// A measurement makes a fleet of synthetic certificates in a database of its
+// own, runs the real store and the real durable engine on it, without the API
+// in front, and checks that what came out is right. Subject and yardsticks
+// take turns in one process, so that they meet the same machine; a figure is
+// the median of several rounds. The data is removed afterwards.
+//
+// The package measures and reports. It judges nothing: no rate is a test.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// The kinds of measurement.
+const (
+	// Audit runs every check of certificates over the whole fleet.
+	Audit = "audit"
+	// Mitigate deactivates the certificate of every finding.
+	Mitigate = "mitigate"
+)
+
+// Spec is one measurement.
+type Spec struct {
+	// Kind is [Audit] or [Mitigate].
+	Kind string `json:"kind"`
+	// Certificates is the size of the fleet, and Findings how many of them do
+	// not comply, each for one reason.
+	Certificates int `json:"certificates"`
+	Findings     int `json:"findings"`
+	// Rounds is how often everything is measured.
+	Rounds int `json:"rounds"`
+	// Dir is an existing directory that SQLite databases are made in, below a
+	// temporary one. Empty is the system's.
+	Dir string `json:"dir,omitempty"`
+	// URL is a PostgreSQL server whose user may create databases: the data goes
+	// into databases of its own. Empty is SQLite.
+	URL string `json:"-"`
+}
+
+// The bounds of a measurement: the smallest has something of everything, the
+// largest fits a disk.
+const (
+	minFindings     = 10
+	maxCertificates = 100_000_000
+	maxRounds       = 100
+)
+
+// Check returns what is wrong with a specification, in the words of its flags.
+func (s Spec) Check() error {
+	switch {
+	case s.Kind != Audit && s.Kind != Mitigate:
+		return fmt.Errorf("there is no measurement %q", s.Kind)
+	case s.Findings < minFindings:
+		return fmt.Errorf("--findings: %d are too few, take %d or more", s.Findings, minFindings)
+	case s.Certificates < s.Findings:
+		return fmt.Errorf("--certificates: %d certificates cannot have %d findings, one each", s.Certificates, s.Findings)
+	case s.Certificates > maxCertificates:
+		return fmt.Errorf("--certificates: %d are too many, take %d at most", s.Certificates, maxCertificates)
+	case s.Rounds < 1 || s.Rounds > maxRounds:
+		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
+	}
+	return nil
+}
+
+// scope is whose fleet is measured.
+var scope = fleet.Scope{Account: "000000000000", Region: "us-east-1"}
+
+// Run measures in this process. It ends early when ctx does. Whatever the
+// outcome, what it made is removed.
+func Run(ctx context.Context, s Spec, log io.Writer) (r *Result, err error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	h, err := openHome(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	if r, err = newMeasurement(s, h, log).run(ctx); err != nil {
+		return nil, fmt.Errorf("measure %s of %d certificates: %w", s.Kind, s.Certificates, err)
+	}
+	r.Spec = s
+	r.PeakBytes, err = peakMemory(os.ReadFile)
+	return r, err
+}
+
+// measurement is one specification being measured.
+type measurement struct {
+	spec Spec
+	home home
+	now  time.Time // when the fleet was as it is
+	log  *slog.Logger
+}
+
+func newMeasurement(s Spec, h home, log io.Writer) *measurement {
+	return &measurement{
+		spec: s, home: h, now: time.Now().UTC().Truncate(time.Millisecond),
+		log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+}
+
+func (m *measurement) run(ctx context.Context) (*Result, error) {
+	if m.spec.Kind == Audit {
+		return m.audit(ctx)
+	}
+	return m.mitigate(ctx)
+}
+
+// contestant is the subject of a measurement or one of its yardsticks. Run
+// does the work once and says how long it took.
+type contestant struct {
+	name string
+	goal float64 // the least share of its rate that the subject shall reach
+	run  func(ctx context.Context) (time.Duration, error)
+}
+
+// compete lets contestants, the subject first, take turns. Who begins changes
+// with every round.
+func (m *measurement) compete(ctx context.Context, operations int, list ...contestant) (*Result, error) {
+	rates := make([][]float64, len(list))
+	for round := range m.spec.Rounds {
+		for turn := range list {
+			i := (round + turn) % len(list)
+			took, err := list[i].run(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", list[i].name, err)
+			}
+			rates[i] = append(rates[i], float64(operations)/took.Seconds())
+		}
+	}
+	r := &Result{Subject: Rate{Name: list[0].name, PerSecond: spreadOf(rates[0])}}
+	for i, c := range list[1:] {
+		ratios := make([]float64, m.spec.Rounds)
+		for round := range ratios {
+			ratios[round] = rates[0][round] / rates[i+1][round]
+		}
+		r.Yardsticks = append(r.Yardsticks, Yardstick{
+			Rate:  Rate{Name: c.name, PerSecond: spreadOf(rates[i+1])},
+			Ratio: spreadOf(ratios), Goal: c.goal,
+		})
+	}
+	return r, nil
+}

@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
+)
+
+// TestMain lets the binary of this test be the program of a child.
+func TestMain(m *testing.M) {
+	if strings.Join(os.Args[1:], " ") != strings.Join(ChildArgs, " ") {
+		os.Exit(m.Run())
+	}
+	if err := Child(context.Background(), os.Stdin, os.Stdout, os.Stderr); err != nil {
+		_, _ = io.WriteString(os.Stderr, err.Error()+"\n")
+		os.Exit(1)
+	}
+}
+
+// small is a measurement whose tasks take more than one slice.
+func small(t *testing.T, kind string) Spec {
+	return Spec{Kind: kind, Certificates: 2500, Findings: 1250, Rounds: 2, Dir: t.TempDir()}
+}
+
+func TestMeasurements(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		for kind, yardsticks := range map[string]int{Audit: 1, Mitigate: 2} {
+			t.Run(kind+" on "+database, func(t *testing.T) {
+				s := small(t, kind)
+				if database == "postgres" {
+					s.URL = pgtest.URL(t)
+				}
+				r, err := Run(t.Context(), s, t.Output())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(r.Yardsticks) != yardsticks {
+					t.Errorf("got %d yardsticks, want %d", len(r.Yardsticks), yardsticks)
+				}
+				for _, rate := range append([]Spread{r.Subject.PerSecond}, ratesOf(r)...) {
+					if rate.Least <= 0 || rate.Least > rate.Median || rate.Median > rate.Most {
+						t.Errorf("got a rate of %+v, want positive and in order", rate)
+					}
+				}
+				if !strings.Contains(strings.ToLower(r.Database), database) || r.LoadPerSecond <= 0 {
+					t.Errorf("got %q and %f loaded a second", r.Database, r.LoadPerSecond)
+				}
+				wantNothingLeft(t, s)
+			})
+		}
+	}
+}
+
+func ratesOf(r *Result) (rates []Spread) {
+	for _, y := range r.Yardsticks {
+		rates = append(rates, y.PerSecond, y.Ratio)
+	}
+	return rates
+}
+
+func wantNothingLeft(t *testing.T, s Spec) {
+	t.Helper()
+	left, err := os.ReadDir(s.Dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("got %v (%v) left in the directory, want nothing", left, err)
+	}
+	if s.URL == "" {
+		return
+	}
+	conn, err := pgx.Connect(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var n int
+	err = conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_database WHERE datname LIKE 'cordon\_bench\_%'`).Scan(&n)
+	if err != nil || n > 0 {
+		t.Errorf("got %d databases (%v) left on the server, want none", n, err)
+	}
+}
+
+func TestAWrongResultIsAnError(t *testing.T) {
+	for _, kind := range []string{Audit, Mitigate} {
+		t.Run(kind, func(t *testing.T) {
+			s := small(t, kind)
+			h, err := openHome(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := newMeasurement(s, fewer{h}, io.Discard)
+			if _, err = m.run(t.Context()); err == nil || !strings.Contains(err.Error(), "wrong result") {
+				t.Errorf("got %v, want a wrong result", err)
+			}
+			if err := h.close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAnInterruptedMeasurementLeavesNothing(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			s := small(t, Mitigate)
+			if database == "postgres" {
+				s.URL = pgtest.URL(t)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			h, err := openHome(ctx, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := newMeasurement(s, ending{h, cancel}, io.Discard)
+			if _, err = m.run(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want %v", err, context.Canceled)
+			}
+			if err := h.close(); err != nil {
+				t.Error(err)
+			}
+			wantNothingLeft(t, s)
+		})
+	}
+}
+
+func TestAChildMeasuresAndIsMeasured(t *testing.T) {
+	s := small(t, Audit)
+	r, err := RunChild(t.Context(), os.Args[0], s, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Spec != s || r.Subject.PerSecond.Median <= 0 || r.PeakBytes <= 0 {
+		t.Errorf("got %+v, want the measurement of %+v", r, s)
+	}
+	wantNothingLeft(t, s)
+}
+
+// The input closes when the parent has ended, in whatever way.
+func TestAChildEndsWithItsInput(t *testing.T) {
+	s := small(t, Audit)
+	in, parent := io.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- Child(t.Context(), in, io.Discard, io.Discard) }()
+	_, err := io.WriteString(parent, `{"Spec": {"kind": "audit", "certificates": 100000000, "findings": 10, "rounds": 1,
+		"dir": "`+s.Dir+`"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	wantNothingLeft(t, s)
+}
+
+func TestSpecificationsThatAreRefused(t *testing.T) {
+	fine := Spec{Kind: Audit, Certificates: 100, Findings: 10, Rounds: 1}
+	if err := fine.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*Spec)
+		want   string
+	}{
+		{"an unknown kind", func(s *Spec) { s.Kind = "x" }, `no measurement "x"`},
+		{"too few findings", func(s *Spec) { s.Findings = 9 }, "--findings"},
+		{"more findings than certificates", func(s *Spec) { s.Findings = 101 }, "--certificates"},
+		{"too many certificates", func(s *Spec) { s.Certificates = maxCertificates + 1 }, "--certificates"},
+		{"no round", func(s *Spec) { s.Rounds = 0 }, "--rounds"},
+		{"too many rounds", func(s *Spec) { s.Rounds = maxRounds + 1 }, "--rounds"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := fine
+			tt.change(&s)
+			if _, err := Run(t.Context(), s, io.Discard); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error that says %s", err, tt.want)
+			}
+		})
+	}
+}

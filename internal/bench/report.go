@@ -1,0 +1,67 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+)
+
+// Report is what a command measured.
+type Report struct {
+	Machine Machine   `json:"machine"`
+	Results []*Result `json:"results"`
+}
+
+// Print writes a report for people: for each size of the fleet the rates, each
+// yardstick with what share of it the subject reaches, and the memory.
+func (r *Report) Print(out io.Writer) error {
+	fmt.Fprintln(out, r.Machine)
+	if len(r.Results) > 0 {
+		first := r.Results[0]
+		fmt.Fprintf(out, "%s\nmedians of %d rounds, in parentheses the least and the most\n",
+			first.Database, first.Spec.Rounds)
+	}
+	for _, result := range r.Results {
+		fmt.Fprintf(out, "\n%s certificates, %s findings; loaded %s/s; peak memory %s\n",
+			group(float64(result.Spec.Certificates)), group(float64(result.Spec.Findings)),
+			group(result.LoadPerSecond), megabytes(result.PeakBytes))
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(w, "  %s\t%s\n", result.Subject.Name, rate(result.Subject.PerSecond))
+		for _, y := range result.Yardsticks {
+			fmt.Fprintf(w, "  %s\t%s\tratio %.2f (%.2f–%.2f)\t%s\n", y.Name, rate(y.PerSecond),
+				y.Ratio.Median, y.Ratio.Least, y.Ratio.Most, verdict(y))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verdict(y Yardstick) string {
+	if y.Ratio.Median >= y.Goal {
+		return fmt.Sprintf("goal %.1f reached", y.Goal)
+	}
+	return fmt.Sprintf("goal %.1f missed", y.Goal)
+}
+
+func rate(s Spread) string {
+	return fmt.Sprintf("%s/s (%s–%s)", group(s.Median), group(s.Least), group(s.Most))
+}
+
+func megabytes(n int64) string {
+	if n == 0 {
+		return "not known"
+	}
+	return fmt.Sprintf("%d MB", n/1_000_000)
+}
+
+// group writes a number without fraction, its digits in groups of three.
+func group(v float64) string {
+	text := strconv.FormatFloat(v, 'f', 0, 64)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/cordon-iot/cordon/internal/bench"
+)
+
+type benchCommands struct {
+	Audit    benchAudit    `cmd:"" help:"Measure audits against reading alone."`
+	Mitigate benchMitigate `cmd:"" help:"Measure mitigation against bare statements."`
+	Child    benchChild    `cmd:"" hidden:"" help:"Measure what standard input says."`
+}
+
+// Help returns what is written by hand.
+func (*benchCommands) Help() string {
+	return `Measure how fast Cordon is on this machine, each figure beside a yardstick.
+
+Usage: cordon bench <command> [flags]
+` + benchHelp
+}
+
+// benchHelp belongs to the help of every measurement.
+const benchHelp = `
+The fleet is synthetic and lies in a database of its own, which is removed
+afterwards: SQLite in a temporary directory, or on PostgreSQL databases named
+cordon_bench_…, made by and for this command. No other data is touched.
+
+Everything is measured for a tenth of the fleet first and then for all of it,
+each in a process of its own, so that their peaks of memory can be compared.
+`
+
+// benchFlags are the same for all measurements. None is taken from the
+// environment, where they would be those of a server.
+type benchFlags struct {
+	Certificates int    `default:"1000000" local:"" placeholder:"N" help:"Certificates in the fleet."`
+	Findings     int    `default:"100000" local:"" placeholder:"N" help:"How many of them do not comply."`
+	Rounds       int    `default:"3" local:"" placeholder:"N" help:"How often everything is measured."`
+	DataDir      string `local:"" placeholder:"DIR" help:"Where SQLite makes its temporary directory."`
+	DatabaseURL  string `local:"" placeholder:"URL" help:"PostgreSQL server whose user may create databases."`
+	Postgres     bool   `local:"" help:"Start a private PostgreSQL for the measurement."`
+	JSON         bool   `name:"json" local:"" help:"Print JSON."`
+}
+
+type benchAudit struct {
+	Flags benchFlags `embed:""`
+}
+
+// Help returns what is written by hand.
+func (*benchAudit) Help() string {
+	return `Measure an audit with every check of certificates, through the durable engine,
+against one SELECT of the columns that it reads, on the same connection.
+
+Usage: cordon bench audit [flags]
+
+Examples:
+  cordon bench audit
+      A million certificates, of which 100,000 do not comply, on SQLite.
+
+  cordon bench audit --postgres --json
+      The same on a PostgreSQL that is started for it (Debian: postgresql).
+` + benchHelp
+}
+
+// Run measures.
+func (c *benchAudit) Run(ctx context.Context, p *Process) error {
+	return c.Flags.run(ctx, p, bench.Audit)
+}
+
+type benchMitigate struct {
+	Flags benchFlags `embed:""`
+}
+
+// Help returns what is written by hand.
+func (*benchMitigate) Help() string {
+	return `Measure a mitigation task that deactivates the certificate of every finding,
+through the durable engine, against (a) the slices of the same task without it
+and (b) one UPDATE and one INSERT for every 1,000 findings, which plan nothing
+and keep no record of what was changed.
+
+Usage: cordon bench mitigate [flags]
+
+Examples:
+  cordon bench mitigate --certificates 100000 --findings 10000
+      A small one, on SQLite.
+
+  PGPASSWORD=secret cordon bench mitigate \
+      --database-url postgres://cordon@db.example/postgres
+      On a server that is there.
+` + benchHelp
+}
+
+// Run measures.
+func (c *benchMitigate) Run(ctx context.Context, p *Process) error {
+	return c.Flags.run(ctx, p, bench.Mitigate)
+}
+
+// smaller is how many times smaller the first of the two fleets is.
+const smaller = 10
+
+func (f *benchFlags) run(ctx context.Context, p *Process, kind string) error {
+	all := bench.Spec{
+		Kind: kind, Certificates: f.Certificates, Findings: f.Findings, Rounds: f.Rounds, Dir: f.DataDir, URL: f.DatabaseURL,
+	}
+	if err := errors.Join(all.Check(), f.check()); err != nil {
+		return &usageError{err}
+	}
+	if f.Postgres {
+		address, stop, err := bench.PrivateServer()
+		if err != nil {
+			return err
+		}
+		defer stop()
+		all.URL = address
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	report := bench.Report{Machine: bench.ThisMachine()}
+	tenth := all
+	tenth.Certificates, tenth.Findings = all.Certificates/smaller, all.Findings/smaller
+	for _, spec := range []bench.Spec{tenth, all} {
+		if spec.Check() != nil {
+			continue // a tenth of very little
+		}
+		result, err := bench.RunChild(ctx, program, spec, p.Stderr)
+		if err != nil {
+			return err
+		}
+		report.Results = append(report.Results, result)
+	}
+	if f.JSON {
+		return printJSON(p.Stdout, report)
+	}
+	return report.Print(p.Stdout)
+}
+
+func (f *benchFlags) check() error {
+	if f.DatabaseURL == "" {
+		return nil
+	}
+	if f.Postgres {
+		return errors.New("--postgres starts a server of its own, --database-url names another: take one of them")
+	}
+	u, err := url.Parse(f.DatabaseURL)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return errors.New("--database-url: want postgres://user@host/database")
+	}
+	if _, password := u.User.Password(); password || u.Query().Has("password") {
+		return errors.New("--database-url holds a password: every user of this machine can read command lines. " +
+			"Set PGPASSWORD, or name a private file with PGPASSFILE")
+	}
+	return nil
+}
+
+type benchChild struct{}
+
+// Help returns what is written by hand.
+func (*benchChild) Help() string {
+	return `Measure what standard input says, for another process of this program.
+
+Usage: cordon bench child
+`
+}
+
+// Run measures.
+func (*benchChild) Run(ctx context.Context, p *Process) error {
+	return bench.Child(ctx, os.Stdin, p.Stdout, p.Stderr)
+}
