@@ -61,7 +61,8 @@ var root = aws.Credentials{AccessKeyID: cordontest.RootID, SecretAccessKey: cord
 
 func TestAccounts(t *testing.T) {
 	cordontest.OnEach(t, func(t *testing.T, c *cordontest.Cordon) {
-		status, made := call(t, root, "POST", c.URL()+"/accounts", map[string]string{"accountId": "111111111111", "name": "one"})
+		one := map[string]string{"accountId": "111111111111", "name": "one"}
+		status, made := call(t, root, "POST", c.URL()+"/accounts", one)
 		if status != http.StatusOK || made["status"] != "ACTIVE" || made["name"] != "one" {
 			t.Fatalf("create: got %d %v", status, made)
 		}

@@ -174,14 +174,17 @@ func TestOnlyCertificatesInUseAreJudged(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
-	broad := policyOverlyPermissive.Policy(audit.Env{}, &fleet.PolicyVersion{Broad: []string{"iot:Connect", "iot:Publish"}})
-	if len(broad) != 1 || broad[0].Text != "Policy allows broad access to IoT data plane actions: [iot:Connect, iot:Publish]." {
+	version := &fleet.PolicyVersion{Broad: []string{"iot:Connect", "iot:Publish"}}
+	broad := policyOverlyPermissive.Policy(audit.Env{}, version)
+	const text = "Policy allows broad access to IoT data plane actions: [iot:Connect, iot:Publish]."
+	if len(broad) != 1 || broad[0].Text != text {
 		t.Errorf("got %+v", broad)
 	}
 	if got := policyOverlyPermissive.Policy(audit.Env{}, &fleet.PolicyVersion{DenyBypass: true}); got != nil {
 		t.Errorf("got %q, want nothing", codes(got))
 	}
-	both := policyPotentialMisconfiguration.Policy(audit.Env{}, &fleet.PolicyVersion{DenyWildcards: true, DenyBypass: true})
+	version = &fleet.PolicyVersion{DenyWildcards: true, DenyBypass: true}
+	both := policyPotentialMisconfiguration.Policy(audit.Env{}, version)
 	want := "POLICY_CONTAINS_MQTT_WILDCARDS_IN_DENY_STATEMENT TOPIC_FILTERS_INTENDED_TO_DENY_ALLOWED_USING_WILDCARDS"
 	if codes(both) != want {
 		t.Errorf("got %q, want %q", codes(both), want)

@@ -159,9 +159,9 @@ var scenarios = []scenario{
 		registry{}, 0, mitigation.ResourceNotFound},
 
 	{"logging is switched on", audit.EnableIoTLogging, logging, registry{}, 1, ""},
-	{"logging that is off in general is switched on", audit.EnableIoTLogging, logging, registry{logging: fleet.LoggingOptions{
-		Configured: true, Role: "role", Level: "INFO", DisableAll: true,
-	}}, 1, ""},
+	{"logging that is off in general is switched on", audit.EnableIoTLogging, logging, registry{
+		logging: fleet.LoggingOptions{Configured: true, Role: "role", Level: "INFO", DisableAll: true},
+	}, 1, ""},
 	{"logging that is on is left as it is", audit.EnableIoTLogging, logging, registry{logging: fleet.LoggingOptions{
 		Configured: true, Role: "role", Level: "INFO",
 	}}, 0, ""},
