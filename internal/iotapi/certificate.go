@@ -129,8 +129,8 @@ func (a *API) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysA
 	}, nil
 }
 
-// issueKeyPair waits for its turn: finding primes keeps a processor busy, and
-// as many at once as there are processors would leave none for other calls.
+// issueKeyPair waits for its turn: finding primes keeps a processor busy, so
+// half of them at most do it and the others are left for other calls.
 func (a *API) issueKeyPair(ctx context.Context, authority *pki.Authority) (*pki.KeyPair, error) {
 	select {
 	case a.keyMaking <- struct{}{}:

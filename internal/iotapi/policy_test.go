@@ -44,7 +44,8 @@ func TestPoliciesAndTheirVersions(t *testing.T) {
 			name, version string
 			want          want
 		}{
-			{"the default", "2", invalid}, {"an old one", "1", fine}, {"a deleted one", "1", notFound}, {"none", "007", notFound},
+			{"the default", "2", invalid}, {"an old one", "1", fine}, {"a deleted one", "1", notFound},
+			{"none", "007", notFound},
 		} {
 			_, err := c.DeletePolicyVersion(t.Context(), &iot.DeletePolicyVersionInput{
 				PolicyName: name, PolicyVersionId: &tt.version,
