@@ -107,12 +107,12 @@ func (c *Cordon) IoTIn(region string) *iot.Client {
 	return iot.New(o)
 }
 
-// StartHeld runs a server on SQLite whose workflows of a kind are held by a
-// gate. The gate opens when the test ends.
-func StartHeld(t testing.TB, kind string) (*Cordon, *Gate) {
+// StartHeld runs a server whose workflows of a kind are held by a gate. The
+// gate opens when the test ends.
+func StartHeld(t testing.TB, database, kind string) (*Cordon, *Gate) {
 	t.Helper()
 	g := NewGate(kind)
-	c := Start(t, Settings(t, "sqlite"), server.Options{Hook: g.Hook})
+	c := Start(t, Settings(t, database), server.Options{Hook: g.Hook})
 	t.Cleanup(g.Open)
 	return c, g
 }

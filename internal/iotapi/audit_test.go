@@ -235,7 +235,7 @@ func TestListAuditTasks(t *testing.T) {
 
 func TestAnAuditInProgress(t *testing.T) {
 	t.Parallel()
-	cordon, gate := cordontest.StartHeld(t, "audit")
+	cordon, gate := cordontest.StartHeld(t, "sqlite", "audit")
 	c, ctx := cordon.IoT(), t.Context()
 	cordontest.Enable(t, c, checkLogging, checkCAExpiring)
 	start := func() (*iot.StartOnDemandAuditTaskOutput, error) {

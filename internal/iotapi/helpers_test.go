@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -186,6 +187,9 @@ func deactivateCA() types.MitigationActionParams {
 }
 
 func joining(groups ...string) types.MitigationActionParams {
+	if groups == nil {
+		groups = []string{} // the SDK would refuse to send nil
+	}
 	return types.MitigationActionParams{AddThingsToThingGroupParams: &types.AddThingsToThingGroupParams{
 		ThingGroupNames: groups,
 	}}
@@ -315,5 +319,21 @@ func all[T any](t testing.TB, page func(ctx context.Context, token *string) ([]T
 		if token = next; token == nil {
 			return list
 		}
+	}
+}
+
+// saying holds that an error tells its caller something.
+func saying(t *testing.T, err error, text string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want it to say %q", err, text)
+	}
+}
+
+// inOrder holds what a list is, in its order.
+func inOrder(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %q, want %q", what, got, want)
 	}
 }
