@@ -139,6 +139,10 @@ func (a *applying) memberships(key fleet.Membership, changes []fleet.Change, lis
 }
 
 func (a *applying) policyDefault(i int, c fleet.PolicyDefault) error {
+	// Nobody deletes the version To while it comes into force.
+	if err := lockRows(a.ctx, a.q, policyRows, a.scope, c.Policy); err != nil {
+		return err
+	}
 	params := args{"name": c.Policy, "from": c.From, "to": c.To, "now": a.now}
 	if c.Document == "" {
 		return a.one(i, `UPDATE policies SET default_version = @to, modified_at = @now WHERE scope = @scope
