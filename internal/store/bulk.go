@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,82 +14,94 @@ type column struct {
 	values any // []int64, []string, []bool or []*int64
 }
 
-// insertRows adds many rows in few statements.
+// insertRows adds many rows in few statements. What is the same in every row
+// is sent once.
 func insertRows(ctx context.Context, q querier, table string, cols []column) error {
-	n := columnLen(cols[len(cols)-1])
+	n := columnLen(cols[0])
 	if n == 0 {
 		return nil
 	}
-	if q.dialect() == postgresDialect {
-		return insertArrays(ctx, q, table, cols)
+	ins := insertion{table: table}
+	for _, c := range cols {
+		if c.uniform() {
+			ins.fixed = append(ins.fixed, c)
+		} else {
+			ins.varying = append(ins.varying, c)
+		}
 	}
-	// Bounded by SQLite's cost of matching arguments to places, which grows
-	// with the square of their number.
-	step := max(1, 512/len(cols))
+	if len(ins.varying) == 0 {
+		ins.varying, ins.fixed = ins.fixed[:1], ins.fixed[1:]
+	}
+	if q.dialect() == postgresDialect {
+		return ins.arrays(ctx, q)
+	}
+	step := max(1, maxPlaces/len(ins.varying))
 	for from := 0; from < n; from += step {
-		if err := insertValues(ctx, q, table, part(cols, from, min(from+step, n))); err != nil {
+		if err := ins.values(ctx, q, from, min(from+step, n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func insertArrays(ctx context.Context, q querier, table string, cols []column) error {
-	names, arrays, a := make([]string, len(cols)), make([]string, len(cols)), args{}
-	for i, c := range cols {
-		names[i] = c.name
-		arrays[i] = fmt.Sprintf("CAST(@%s AS %s[])", c.name, pgType(c.values))
+// maxPlaces is how many values a statement on SQLite takes. It costs more to
+// read a longer one than another one.
+const maxPlaces = 1500
+
+// insertion adds rows whose columns are the same in every row, or not.
+type insertion struct {
+	table          string
+	fixed, varying []column
+}
+
+// statement selects the rows from a source of the columns that vary.
+func (ins *insertion) statement(fixed, varying []string, source string) string {
+	var names []string
+	for _, c := range slices.Concat(ins.fixed, ins.varying) {
+		names = append(names, c.name)
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", ins.table, strings.Join(names, ", "),
+		strings.Join(slices.Concat(fixed, varying), ", "), source)
+}
+
+// arrays adds all rows in one statement on PostgreSQL.
+func (ins *insertion) arrays(ctx context.Context, q querier) error {
+	var fixed, varying, arrays []string
+	a := args{}
+	for _, c := range ins.fixed {
+		fixed = append(fixed, fmt.Sprintf("CAST(@%s AS %s)", c.name, pgType(c.values)))
+		a[c.name] = c.at(0)
+	}
+	for _, c := range ins.varying {
+		varying = append(varying, c.name)
+		arrays = append(arrays, fmt.Sprintf("CAST(@%s AS %s[])", c.name, pgType(c.values)))
 		a[c.name] = c.values
 	}
-	_, err := q.exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) SELECT * FROM unnest(%s)",
-		table, strings.Join(names, ", "), strings.Join(arrays, ", ")), a)
+	source := fmt.Sprintf("unnest(%s) AS r (%s)", strings.Join(arrays, ", "), strings.Join(varying, ", "))
+	_, err := q.exec(ctx, ins.statement(fixed, varying, source), a)
 	return err
 }
 
-// insertValues adds the rows of the columns in one statement.
-func insertValues(ctx context.Context, q querier, table string, cols []column) error {
-	n := columnLen(cols[0])
-	var b strings.Builder
-	fmt.Fprintf(&b, "INSERT INTO %s (", table)
-	for i, c := range cols {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(c.name)
+// values adds some rows in one statement on SQLite.
+func (ins *insertion) values(ctx context.Context, q querier, from, to int) error {
+	var fixed, varying []string
+	positional := make([]any, 0, len(ins.fixed)+(to-from)*len(ins.varying))
+	for _, c := range ins.fixed {
+		fixed = append(fixed, "?")
+		positional = append(positional, c.at(0))
 	}
-	b.WriteString(") VALUES ")
-	row := "(" + strings.Repeat("?, ", len(cols)-1) + "?)"
-	positional := make([]any, 0, n*len(cols))
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(row)
-		for _, c := range cols {
+	for i := range ins.varying {
+		varying = append(varying, fmt.Sprintf("column%d", i+1))
+	}
+	for i := from; i < to; i++ {
+		for _, c := range ins.varying {
 			positional = append(positional, c.at(i))
 		}
 	}
-	_, err := q.execPositional(ctx, b.String(), positional)
+	row := "(?" + strings.Repeat(", ?", len(ins.varying)-1) + ")"
+	source := "(VALUES " + row + strings.Repeat(", "+row, to-from-1) + ")"
+	_, err := q.execPositional(ctx, ins.statement(fixed, varying, source), positional)
 	return err
-}
-
-// part is some rows of all columns.
-func part(cols []column, from, to int) []column {
-	out := make([]column, len(cols))
-	for i, c := range cols {
-		out[i].name = c.name
-		switch v := c.values.(type) {
-		case []int64:
-			out[i].values = v[from:to]
-		case []string:
-			out[i].values = v[from:to]
-		case []bool:
-			out[i].values = v[from:to]
-		case []*int64:
-			out[i].values = v[from:to]
-		}
-	}
-	return out
 }
 
 func (c column) at(i int) any {
@@ -106,6 +119,33 @@ func (c column) at(i int) any {
 		return *v[i]
 	}
 	panic(fmt.Sprintf("column %s has values of type %T", c.name, c.values))
+}
+
+// uniform reports whether all values are the same.
+func (c column) uniform() bool {
+	switch v := c.values.(type) {
+	case []int64:
+		return same(v)
+	case []string:
+		return same(v)
+	case []bool:
+		return same(v)
+	}
+	for i, n := 1, columnLen(c); i < n; i++ {
+		if c.at(i) != c.at(0) {
+			return false
+		}
+	}
+	return true
+}
+
+func same[T comparable](list []T) bool {
+	for _, v := range list {
+		if v != list[0] {
+			return false
+		}
+	}
+	return true
 }
 
 func columnLen(c column) int {
