@@ -337,3 +337,8 @@ func inOrder(t *testing.T, what string, got []string, want ...string) {
 		t.Errorf("%s: got %q, want %q", what, got, want)
 	}
 }
+
+// aimAtFinding is a target: one finding.
+func aimAtFinding(ids ...string) *types.AuditMitigationActionsTaskTarget {
+	return &types.AuditMitigationActionsTaskTarget{FindingIds: ids}
+}
