@@ -33,6 +33,7 @@ type Serve func(ctx context.Context, c config.Config, log *slog.Logger) error
 // commands is every command, in the order of the help.
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
+	Demo      demoCommand      `cmd:"" help:"Show the main job on a fleet made up for it."`
 	Account   accountCommands  `cmd:"" help:"Create, list and disable accounts on a running server."`
 	Bench     benchCommands    `cmd:"" help:"Measure how fast Cordon is on this machine."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
