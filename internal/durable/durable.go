@@ -169,6 +169,12 @@ func (e *Engine) Register(kind string, t Task) { e.tasks[kind] = t }
 
 // Launch takes up what this node had begun and did not end.
 func (e *Engine) Launch() error {
+	if e.cfg.Nodes != nil {
+		// Known before it begins anything: nobody adopts what a stranger left.
+		if err := e.cfg.Nodes.Beat(e.ctx, e.cfg.Node); err != nil {
+			return fmt.Errorf("launch durable engine: %w", err)
+		}
+	}
 	// One workflow for all kinds: the kind is in the id. Its name is stored with
 	// every run, so it does not follow the function's.
 	dbos.RegisterWorkflow(e.ctx, e.workflow, dbos.WithWorkflowName("task"), dbos.WithMaxRecoveryAttempts(maxRecoveries))
@@ -251,7 +257,11 @@ func (e *Engine) workflow(ctx dbos.Context, name string) (out string, err error)
 			e.cfg.Log.Error("workflow panicked", "workflow", name, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("workflow panicked: %v", p)
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, dbos.ErrWorkflowCancelled) {
+		switch {
+		case overtaken(err):
+			e.cfg.Log.Info("another node is at this task", "workflow", name)
+			err = dbos.ErrConflictingWorkflowID // the engine then leaves the outcome to the other
+		case err != nil && ctx.Err() == nil && !errors.Is(err, dbos.ErrWorkflowCancelled):
 			err = errors.New(err.Error()) // the engine stores errors as text
 		}
 	}()
@@ -283,7 +293,7 @@ func (r *run) all() (string, error) {
 		case err == nil:
 			failed = 0
 			continue
-		case r.ctx.Err() != nil || errors.Is(err, dbos.ErrWorkflowCancelled):
+		case r.ctx.Err() != nil || errors.Is(err, dbos.ErrWorkflowCancelled) || overtaken(err):
 			return "", err
 		}
 		if failed++; failed == sliceAttempts {
@@ -291,10 +301,21 @@ func (r *run) all() (string, error) {
 			return "", errors.Join(err, r.abandon("an internal failure stopped this task"))
 		}
 		r.e.cfg.Log.Warn("slice failed and will be tried again", "workflow", r.id.String(), "attempt", failed, "err", err)
-		if _, err := dbos.Sleep(r.ctx, retryWait); err != nil {
-			return "", err
+		// Not a sleep of the engine's: that is a step, and all steps but the last
+		// are slices, whichever node does them.
+		select {
+		case <-r.ctx.Done():
+			return "", r.ctx.Err()
+		case <-time.After(retryWait):
 		}
 	}
+}
+
+// overtaken reports that another node was faster with a step: it took this one
+// for dead and has adopted the workflow.
+func overtaken(err error) bool {
+	return errors.Is(err, dbos.ErrConflictingWorkflowID) ||
+		errors.Is(err, &dbos.Error{Code: dbos.ErrorCodeUnexpectedStep})
 }
 
 // run is one workflow in this process.

@@ -105,6 +105,9 @@ type process struct {
 	lastErr string // the last line that was no log record; read it once ended
 }
 
+// overtaken is what a node logs that finds another one at its task.
+const overtaken = "another node is at this task"
+
 // said is a line of the log.
 type said struct{ Msg, API, Ops string }
 
@@ -154,7 +157,7 @@ func (p *process) follow(log io.Reader, out io.Writer) {
 		if json.Unmarshal(lines.Bytes(), &s) != nil {
 			p.lastErr = lines.Text()
 		}
-		if s.Msg == "ready" || s.Msg == waiting {
+		if s.Msg == "ready" || s.Msg == waiting || s.Msg == overtaken {
 			p.log <- s
 		}
 	}

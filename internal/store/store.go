@@ -145,9 +145,13 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.New("the database URL cannot be read") // the error would show the password
 	}
-	// A frozen node must not hold row locks for ever.
-	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
-	cfg.ConnConfig.RuntimeParams["application_name"] = "cordon"
+	params := cfg.ConnConfig.RuntimeParams
+	params["application_name"] = "cordon"
+	// A frozen node must not hold row locks for ever. The URL may set its own
+	// limit.
+	if params["idle_in_transaction_session_timeout"] == "" {
+		params["idle_in_transaction_session_timeout"] = "60000"
+	}
 	if !strings.Contains(o.URL, "pool_max_conns") {
 		cfg.MaxConns = poolSize
 	}
