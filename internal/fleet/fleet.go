@@ -59,3 +59,20 @@ type Tag struct {
 
 // MaxTags is how many tags a resource may carry.
 const MaxTags = 50
+
+// CheckTags decides whether a resource may carry these tags: no more than
+// MaxTags, and no key twice. The fault is Invalid. Source: tag restrictions of
+// the AWS General Reference.
+func CheckTags(list []Tag) error {
+	if len(list) > MaxTags {
+		return fault.New(fault.Invalid, "there are %d tags, and a resource may have %d", len(list), MaxTags)
+	}
+	seen := make(map[string]bool, len(list))
+	for _, t := range list {
+		if seen[t.Key] {
+			return fault.New(fault.Invalid, "the tag key %.256q stands twice", t.Key)
+		}
+		seen[t.Key] = true
+	}
+	return nil
+}

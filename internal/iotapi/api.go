@@ -126,11 +126,12 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-// tags reads the tags of a resource that is being made.
-func tags(list []wire.Tag) []fleet.Tag {
+// tags reads the tags of a resource that is being made. Too many, or a key
+// twice, are an Invalid fault.
+func tags(list []wire.Tag) ([]fleet.Tag, error) {
 	out := make([]fleet.Tag, len(list))
 	for i, t := range list {
 		out[i] = fleet.Tag{Key: value(t.Key), Value: value(t.Value)}
 	}
-	return out
+	return out, fleet.CheckTags(out)
 }

@@ -76,7 +76,11 @@ func (a *API) registerCACertificate(ctx context.Context, in *wire.RegisterCACert
 	if value(in.AllowAutoRegistration) {
 		c.AutoRegistration = fleet.AutoRegistrationEnabled
 	}
-	if err := a.Store.RegisterCACertificate(ctx, scope(ctx), c, tags(in.Tags)); err != nil {
+	given, err := tags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Store.RegisterCACertificate(ctx, scope(ctx), c, given); err != nil {
 		return nil, err
 	}
 	return &wire.RegisterCACertificateResponse{

@@ -46,7 +46,11 @@ func (a *API) createThingGroup(ctx context.Context, in *wire.CreateThingGroupReq
 	if err != nil {
 		return nil, err
 	}
-	if g, err = a.Store.CreateGroup(ctx, scope(ctx), g, tags(in.Tags)); err != nil {
+	labels, err := tags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if g, err = a.Store.CreateGroup(ctx, scope(ctx), g, labels); err != nil {
 		return nil, err
 	}
 	return &wire.CreateThingGroupResponse{

@@ -11,9 +11,13 @@ import (
 func (a *API) createMitigationAction(ctx context.Context, in *wire.CreateMitigationActionRequest) (
 	*wire.CreateMitigationActionResponse, error,
 ) {
+	given, err := tags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
 	made, err := a.Mitigations.CreateAction(ctx, scope(ctx), mitigation.Action{
 		Name: *in.ActionName, RoleARN: *in.RoleARN, Params: actionParams(in.ActionParams),
-	}, tags(in.Tags))
+	}, given)
 	if err != nil {
 		return nil, err
 	}

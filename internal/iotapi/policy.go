@@ -37,7 +37,11 @@ func (a *API) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := a.Store.CreatePolicy(ctx, scope(ctx), d, tags(in.Tags)); err != nil {
+	given, err := tags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Store.CreatePolicy(ctx, scope(ctx), d, given); err != nil {
 		return nil, err
 	}
 	return &wire.CreatePolicyResponse{
