@@ -2,7 +2,9 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -12,8 +14,15 @@ import (
 // WorkflowKind is the kind of the workflows that run audits.
 const WorkflowKind = "audit"
 
-// SliceRows is how many resources a slice looks at.
-const SliceRows = 1000
+const (
+	// SliceRows is how many resources a slice looks at, at most.
+	SliceRows = 10_000
+	// SliceFindings is how many findings end a slice: writing costs more than
+	// looking.
+	SliceFindings = 1000
+	// saveFindings is how many findings are stored at a time inside a slice.
+	saveFindings = 250
+)
 
 // SliceStore is what the engine needs of the database, inside the transaction
 // of a slice. Pages come in order of Seq and begin behind the one named.
@@ -21,12 +30,16 @@ type SliceStore interface {
 	// LockAudit reads an audit and keeps it from others until the slice ends.
 	// It is nil when there is none.
 	LockAudit(ctx context.Context, tx durable.Tx, scope fleet.Scope, id string) (*Task, error)
-	// SaveAudit stores the audit's state and the findings of the slice.
-	SaveAudit(ctx context.Context, tx durable.Tx, t *Task, findings []Finding) error
+	// SaveAudit stores the audit's state.
+	SaveAudit(ctx context.Context, tx durable.Tx, t *Task) error
+	// SaveFindings stores findings.
+	SaveFindings(ctx context.Context, tx durable.Tx, t *Task, findings []Finding) error
 
 	LoggingOptionsIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*fleet.LoggingOptions, error)
 	CACertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.CACertificate, error)
-	CertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.Certificate, error)
+	// CertificatePage streams a page in parts, between which the transaction can
+	// be used. It may be left early.
+	CertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) iter.Seq2[[]fleet.Certificate, error]
 	// PolicyPage lists the default versions.
 	PolicyPage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.PolicyVersion, error)
 }
@@ -77,7 +90,7 @@ func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool,
 	if kind(t.Pass) == passes {
 		s.finish()
 	}
-	if err := e.Store.SaveAudit(ctx, tx, t, s.findings); err != nil {
+	if err := errors.Join(e.save(ctx, tx, s), e.Store.SaveAudit(ctx, tx, t)); err != nil {
 		return false, err
 	}
 	e.report(s)
@@ -98,7 +111,7 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 	}
 	t.Status, t.Ended = TaskFailed, e.Now()
 	e.Observer.Audit(string(t.Status))
-	return e.Store.SaveAudit(ctx, tx, t, nil)
+	return e.Store.SaveAudit(ctx, tx, t)
 }
 
 // page judges one page of the current pass and moves on to the next pass at
@@ -115,42 +128,66 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 	case caPass:
 		var list []fleet.CACertificate
 		list, err = e.Store.CACertificatePage(ctx, tx, t.Scope, page)
-		seen = len(list)
-		for i := range list {
-			s.ca(&list[i])
+		for ; seen < len(list) && !s.full(); seen++ {
+			s.ca(&list[seen])
 		}
 	case certificatePass:
-		var list []fleet.Certificate
-		list, err = e.Store.CertificatePage(ctx, tx, t.Scope, page)
-		seen = len(list)
-		for i := range list {
-			s.certificate(&list[i])
-		}
+		seen, err = e.certificates(ctx, tx, s, page)
 	case policyPass:
 		var list []fleet.PolicyVersion
 		list, err = e.Store.PolicyPage(ctx, tx, t.Scope, page)
-		seen = len(list)
-		for i := range list {
-			s.policy(&list[i])
+		for ; seen < len(list) && !s.full(); seen++ {
+			s.policy(&list[seen])
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("read resources: %w", err)
 	}
-	if seen < SliceRows {
+	if seen < SliceRows && !s.full() {
 		s.completePass()
 	}
 	return nil
 }
 
+// certificates judges a page of certificates and says how many it judged.
+func (e *Engine) certificates(ctx context.Context, tx durable.Tx, s *slice, page Page) (seen int, err error) {
+	for list, err := range e.Store.CertificatePage(ctx, tx, s.task.Scope, page) {
+		if err != nil {
+			return seen, err
+		}
+		for i := range list {
+			if s.full() {
+				return seen, nil
+			}
+			s.certificate(&list[i])
+			seen++
+		}
+		if len(s.findings) >= saveFindings {
+			if err := e.save(ctx, tx, s); err != nil {
+				return seen, err
+			}
+		}
+	}
+	return seen, nil
+}
+
+// save stores the findings that are not stored yet.
+func (e *Engine) save(ctx context.Context, tx durable.Tx, s *slice) error {
+	if len(s.findings) == 0 {
+		return nil
+	}
+	for i := range s.findings {
+		s.saved[s.findings[i].Check]++
+	}
+	err := e.Store.SaveFindings(ctx, tx, s.task, s.findings)
+	s.findings = s.findings[:0]
+	return err
+}
+
 // report tells the observer. A slice that is rolled back after this is told
 // twice: counters are for watching, not for accounting.
 func (e *Engine) report(s *slice) {
-	counts := map[string]int{}
-	for i := range s.findings {
-		counts[s.findings[i].Check]++
-	}
-	for check, n := range counts {
+	for check, n := range s.saved {
 		e.Observer.Findings(check, n)
 	}
 	if s.task.Status == TaskInProgress {

@@ -9,10 +9,12 @@ import (
 // slice judges one page of resources.
 type slice struct {
 	task     *Task
+	first    int64 // how many findings there were before
 	prefix   string
 	now      time.Time
 	rules    [passes][]rule
-	findings []Finding
+	findings []Finding      // not stored yet
+	saved    map[string]int // how many were, by check
 }
 
 // rule is an enabled check with its environment and its counters.
@@ -23,7 +25,7 @@ type rule struct {
 }
 
 func (e *Engine) newSlice(t *Task) *slice {
-	s := &slice{task: t, prefix: FindingPrefix(t.ID), now: e.Now()}
+	s := &slice{task: t, first: t.Findings, prefix: FindingPrefix(t.ID), now: e.Now(), saved: map[string]int{}}
 	for _, name := range t.Checks {
 		check, state := e.Checks.Named(name), t.States[name]
 		if check == nil {
@@ -38,6 +40,9 @@ func (e *Engine) newSlice(t *Task) *slice {
 	}
 	return s
 }
+
+// full reports whether the slice has found enough.
+func (s *slice) full() bool { return s.task.Findings-s.first >= SliceFindings }
 
 func (s *slice) account(l *fleet.LoggingOptions) {
 	for _, r := range s.rules[accountPass] {

@@ -24,6 +24,8 @@ type cursor interface {
 // connection that tasks run on.
 func (m *measurement) selectAll(ctx context.Context, r *rig) (time.Duration, error) {
 	const text = `SELECT seq, id, status, roca, not_after, created_at FROM certificates ORDER BY seq`
+	// As slices do: a driver that watches for an earlier end is slower.
+	ctx = context.WithoutCancel(ctx)
 	runtime.GC()
 	began := time.Now()
 	var rows cursor

@@ -146,17 +146,19 @@ func lockAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id s
 	return t, err
 }
 
-// SaveAudit stores an audit's state and the findings of a slice.
-func (s *Store) SaveAudit(ctx context.Context, tx durable.Tx, t *audit.Task, findings []audit.Finding) error {
+// SaveAudit stores an audit's state inside a slice.
+func (s *Store) SaveAudit(ctx context.Context, tx durable.Tx, t *audit.Task) error {
+	return saveAudit(ctx, s.slice(tx), t)
+}
+
+// SaveFindings stores findings inside a slice.
+func (s *Store) SaveFindings(ctx context.Context, tx durable.Tx, t *audit.Task, findings []audit.Finding) error {
 	q := s.slice(tx)
 	scope, err := s.scope(ctx, q, t.Scope)
 	if err != nil {
 		return err
 	}
-	if err := insertFindings(ctx, q, scope, findings); err != nil {
-		return err
-	}
-	return saveAudit(ctx, q, t)
+	return insertFindings(ctx, q, scope, findings)
 }
 
 func saveAudit(ctx context.Context, q querier, t *audit.Task) error {

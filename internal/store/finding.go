@@ -9,28 +9,42 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
+// insertFindings stores findings, a kind at a time: most of what they say is
+// the same in all of a kind.
 func insertFindings(ctx context.Context, q querier, scope int64, list []audit.Finding) error {
-	if len(list) == 0 {
-		return nil
+	type kind struct{ check, code string }
+	kinds, order := map[kind][]audit.Finding{}, []kind{}
+	for i := range list {
+		k := kind{list[i].Check, list[i].ReasonCode}
+		if kinds[k] == nil {
+			order = append(order, k)
+		}
+		kinds[k] = append(kinds[k], list[i])
 	}
-	err := insertRows(ctx, q, "findings", []column{
-		{"audit", collect(list, func(f *audit.Finding) int64 { return f.Audit })},
-		{"n", collect(list, func(f *audit.Finding) int64 { return f.N })},
-		{"scope", repeat(scope, len(list))},
-		{"check_name", collect(list, func(f *audit.Finding) string { return f.Check })},
-		{"severity", collect(list, func(f *audit.Finding) string { return string(f.Severity) })},
-		{"resource_type", collect(list, func(f *audit.Finding) string { return string(f.Resource.Type) })},
-		{"resource", collect(list, func(f *audit.Finding) string { return f.Resource.Key })},
-		{"info", collect(list, func(f *audit.Finding) string { return infoJSON(f.Resource.Info) })},
-		{"reason_code", collect(list, func(f *audit.Finding) string { return f.ReasonCode })},
-		{"reason", collect(list, func(f *audit.Finding) string { return f.Reason })},
-		{"suppressed", collect(list, func(f *audit.Finding) bool { return f.Suppressed })},
-		{"found_at", collect(list, func(f *audit.Finding) int64 { return f.Found.UnixMilli() })},
-	})
-	if err != nil {
-		return fmt.Errorf("store findings: %w", err)
+	for _, k := range order {
+		if err := insertRows(ctx, q, "findings", findingValues(scope, kinds[k])); err != nil {
+			return fmt.Errorf("store findings: %w", err)
+		}
 	}
 	return insertRelated(ctx, q, list)
+}
+
+func findingValues(scope int64, list []audit.Finding) []column {
+	type finding = audit.Finding
+	return []column{
+		{"audit", collect(list, func(f *finding) int64 { return f.Audit })},
+		{"n", collect(list, func(f *finding) int64 { return f.N })},
+		{"scope", repeat(scope, len(list))},
+		{"check_name", collect(list, func(f *finding) string { return f.Check })},
+		{"severity", collect(list, func(f *finding) string { return string(f.Severity) })},
+		{"resource_type", collect(list, func(f *finding) string { return string(f.Resource.Type) })},
+		{"resource", collect(list, func(f *finding) string { return f.Resource.Key })},
+		{"info", collect(list, func(f *finding) string { return infoJSON(f.Resource.Info) })},
+		{"reason_code", collect(list, func(f *finding) string { return f.ReasonCode })},
+		{"reason", collect(list, func(f *finding) string { return f.Reason })},
+		{"suppressed", collect(list, func(f *finding) bool { return f.Suppressed })},
+		{"found_at", collect(list, func(f *finding) int64 { return f.Found.UnixMilli() })},
+	}
 }
 
 // relatedRow is a resource that a finding is also about.

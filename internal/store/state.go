@@ -190,41 +190,6 @@ func lockMemberships(ctx context.Context, q querier, scope int64, things []strin
 	return out, nil
 }
 
-// CertificatePage lists certificates as audits judge them, without PEM.
-func (s *Store) CertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) (
-	[]fleet.Certificate, error,
-) {
-	q := s.slice(tx)
-	scope, err := s.scope(ctx, q, sc)
-	if err != nil {
-		return nil, err
-	}
-	first, last := certificateRange(scope)
-	digests := `'', ''`
-	if p.Digests {
-		digests = `debian_digest, badkeys_digest`
-	}
-	list := make([]fleet.Certificate, 0, p.Limit)
-	r, err := q.query(ctx, `SELECT seq, id, status, roca, not_after, created_at, `+digests+` FROM certificates
-		WHERE seq > @after AND seq <= @last ORDER BY seq LIMIT @limit`,
-		args{"after": max(p.After, first-1), "last": last, "limit": p.Limit})
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	for r.Next() {
-		list = append(list, fleet.Certificate{})
-		c := &list[len(list)-1]
-		var notAfter, created int64
-		if err := r.Scan(&c.Seq, &c.ID, &c.Status, &c.Key.ROCA, &notAfter, &created,
-			&c.Key.DebianDigest, &c.Key.BadkeysDigest); err != nil {
-			return nil, err
-		}
-		c.NotAfter, c.Created = fromMillis(notAfter), fromMillis(created)
-	}
-	return list, r.Err()
-}
-
 // CACertificatePage lists CA certificates as audits judge them.
 func (s *Store) CACertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Scope, p audit.Page) (
 	[]fleet.CACertificate, error,
