@@ -86,7 +86,9 @@ func TestAuditConfiguration(t *testing.T) {
 			t.Errorf("got %+v, %v, want the new role and the threshold kept", out, err)
 		}
 
-		_, err = c.DeleteAccountAuditConfiguration(ctx, &iot.DeleteAccountAuditConfigurationInput{DeleteScheduledAudits: true})
+		_, err = c.DeleteAccountAuditConfiguration(ctx, &iot.DeleteAccountAuditConfigurationInput{
+			DeleteScheduledAudits: true,
+		})
 		expect(t, err, fine)
 		if on, role := configured(t, c); len(on) != 0 || role != "" {
 			t.Errorf("got checks %v and role %q after the delete, want none", on, role)
@@ -304,7 +306,8 @@ func TestAnAuditInProgress(t *testing.T) {
 	_, err := describe("0123456789abcdef")
 	expect(t, err, notFound)
 	gate.Open()
-	for _, id := range auditTasks(t, c, func(in *iot.ListAuditTasksInput) { in.TaskStatus = types.AuditTaskStatusInProgress }) {
+	running := func(in *iot.ListAuditTasksInput) { in.TaskStatus = types.AuditTaskStatusInProgress }
+	for _, id := range auditTasks(t, c, running) {
 		if done := cordontest.AwaitAudit(t, c, id); done.TaskStatus != types.AuditTaskStatusCompleted {
 			t.Errorf("got %s, want COMPLETED", done.TaskStatus)
 		}

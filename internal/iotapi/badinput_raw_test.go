@@ -100,16 +100,20 @@ func TestRawRequests(t *testing.T) {
 		{"a word for a time", "POST", findings, `{"startTime":"yesterday","endTime":1}`, invalid, "startTime"},
 		{"a number without end for a time", "POST", findings, `{"startTime":1e400,"endTime":1}`, invalid, "startTime"},
 		{"a word for a number in the query", "GET", "/mitigationactions/actions?maxResults=many", ``, invalid, "maxResults"},
-		{"a word for a time in the query", "GET", "/audit/tasks?startTime=today&endTime=2026-01-01T00:00:00Z", ``, invalid, "startTime"},
-		{"a number for a boolean in the query", "GET", "/things?usePrefixAttributeValue=1", ``, invalid, "usePrefixAttributeValue"},
+		{"a word for a time in the query", "GET", "/audit/tasks?startTime=today&endTime=2026-01-01T00:00:00Z", ``,
+			invalid, "startTime"},
+		{"a number for a boolean in the query", "GET", "/things?usePrefixAttributeValue=1", ``, invalid,
+			"usePrefixAttributeValue"},
 		{"a member twice", "POST", audits,
-			`{"targetCheckNames":["` + checkExpiring + `"],"targetCheckNames":["` + checkExpiring + `"]}`, invalid, "targetCheckNames"},
+			`{"targetCheckNames":["` + checkExpiring + `"],"targetCheckNames":["` + checkExpiring + `"]}`, invalid,
+			"targetCheckNames"},
 		{"a member of a structure twice", "POST", start, `{"target":{"auditTaskId":"a","auditTaskId":"a"},` +
 			`"auditCheckToActionsMapping":{"` + checkExpiring + `":["home-join"]}}`, invalid, "auditTaskId"},
 		{"a key twice", "POST", start, body(`"` + checkExpiring + `":["home-join"],"` + checkExpiring + `":["home-join"]`),
 			invalid, checkExpiring},
 		{"a query parameter twice", "GET", "/mitigationactions/actions?maxResults=1&maxResults=2", ``, invalid, "maxResults"},
-		{"a member in another case", "POST", audits, `{"TargetCheckNames":["` + checkExpiring + `"]}`, invalid, "targetCheckNames"},
+		{"a member in another case", "POST", audits, `{"TargetCheckNames":["` + checkExpiring + `"]}`, invalid,
+			"targetCheckNames"},
 		{"a body over a mebibyte", "POST", audits, `{"x":"` + strings.Repeat("a", 1<<20) + `"}`, invalid, "1048576 bytes"},
 		{"a name of its own length", "GET", "/things/" + strings.Repeat("a", 5000), ``, invalid, strings.Repeat("a", 200)},
 		{"a name out of its pattern", "GET", "/things/a%20b", ``, invalid, "thingName"},
@@ -156,8 +160,8 @@ func TestOperationsThatAreNotServedAreRefusedByName(t *testing.T) {
 		}
 		path, _, _ := strings.Cut(fact.Path, "?")
 		got := raw(t, cordon, fact.Method, label.ReplaceAllString(path, "x"), "")
-		if text := fmt.Sprintf("The operation %s is not served", fact.Name); got.want != (want{"UnknownOperationException", 404}) ||
-			!strings.Contains(got.text, text) {
+		text := fmt.Sprintf("The operation %s is not served", fact.Name)
+		if got.want != (want{"UnknownOperationException", 404}) || !strings.Contains(got.text, text) {
 			t.Errorf("%s: got %v %q, want a refusal by name", fact.Name, got.want, got.text)
 		}
 	}

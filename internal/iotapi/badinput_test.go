@@ -51,22 +51,27 @@ func TestStartAuditMitigationActionsTaskRefuses(t *testing.T) {
 				mapping{checkExpiring: {"deactivate"}, "MOON_CHECK": {"deactivate"}}, `"MOON_CHECK"`},
 			{"an unknown audit", "t", "", aim("0123456789abcdef0123456789abcdef"), good, "0123456789abcdef0123456789abcdef"},
 			{"a finding for an audit", "t", "", aim(id), good, id},
-			{"an unknown finding", "t", "", aimAtFinding("ffffffffffffffffffff000000000001"), good, "ffffffffffffffffffff000000000001"},
+			{"an unknown finding", "t", "", aimAtFinding("ffffffffffffffffffff000000000001"), good,
+				"ffffffffffffffffffff000000000001"},
 			{"a known finding beside an unknown one", "t", "", aimAtFinding(id, "nothing-of-ours"), good, "nothing-of-ours"},
 			{"an audit for a finding", "t", "", aimAtFinding(audit), good, audit},
 
-			{"a device action on the account", "t", "", aim(audit), mapping{checkLogging: {"deactivate"}}, "UPDATE_DEVICE_CERTIFICATE"},
+			{"a device action on the account", "t", "", aim(audit), mapping{checkLogging: {"deactivate"}},
+				"UPDATE_DEVICE_CERTIFICATE"},
 			{"a CA action on a device", "t", "", aim(audit), mapping{checkExpiring: {"deactivate-ca"}}, "UPDATE_CA_CERTIFICATE"},
-			{"a policy action on a device", "t", "", aim(audit), mapping{checkExpiring: {"blank"}}, "REPLACE_DEFAULT_POLICY_VERSION"},
+			{"a policy action on a device", "t", "", aim(audit), mapping{checkExpiring: {"blank"}},
+				"REPLACE_DEFAULT_POLICY_VERSION"},
 			{"a logging action on a device", "t", "", aim(audit), mapping{checkExpiring: {"log"}}, "ENABLE_IOT_LOGGING"},
 			{"a group action on a policy", "t", "", aim(audit), mapping{checkBroad: {"join"}}, "ADD_THINGS_TO_THING_GROUP"},
 			{"a device action on a CA", "t", "", aim(audit), mapping{checkCAKey: {"deactivate"}}, "UPDATE_DEVICE_CERTIFICATE"},
-			{"one bad action in a list", "t", "", aim(audit), mapping{checkExpiring: {"deactivate", "log"}}, "ENABLE_IOT_LOGGING"},
+			{"one bad action in a list", "t", "", aim(audit), mapping{checkExpiring: {"deactivate", "log"}},
+				"ENABLE_IOT_LOGGING"},
 			{"an action twice", "t", "", aim(audit), mapping{checkExpiring: {"deactivate", "join", "deactivate"}}, "twice"},
 
 			{"no target", "t", "", &target{}, good, "auditTaskId or findingIds"},
 			{"both targets", "t", "", &target{AuditTaskId: &audit, FindingIds: []string{id}}, good, "not both"},
-			{"a filter without audit", "t", "", &target{AuditCheckToReasonCodeFilter: filter(checkExpiring, codePast)}, good, ""},
+			{"a filter without audit", "t", "", &target{AuditCheckToReasonCodeFilter: filter(checkExpiring, codePast)}, good,
+				""},
 			{"a filter on chosen findings", "t", "", &target{
 				FindingIds: []string{id}, AuditCheckToReasonCodeFilter: filter(checkExpiring, codePast),
 			}, good, "auditCheckToReasonCodeFilter"},
@@ -77,20 +82,25 @@ func TestStartAuditMitigationActionsTaskRefuses(t *testing.T) {
 				AuditTaskId: &audit, AuditCheckToReasonCodeFilter: map[string][]string{checkExpiring: {}},
 			}, good, "auditCheckToReasonCodeFilter"},
 			{"a filter of too many codes", "t", "", &target{
-				AuditTaskId: &audit, AuditCheckToReasonCodeFilter: filter(checkExpiring, strings.Split(strings.Repeat("x,", 25)+"x", ",")...),
+				AuditTaskId: &audit, AuditCheckToReasonCodeFilter: filter(checkExpiring,
+					strings.Split(strings.Repeat("x,", 25)+"x", ",")...),
 			}, good, "auditCheckToReasonCodeFilter"},
-			{"too many findings", "t", "", aimAtFinding(strings.Split(strings.Repeat(id+",", 25)+id, ",")...), good, "findingIds"},
+			{"too many findings", "t", "", aimAtFinding(strings.Split(strings.Repeat(id+",", 25)+id, ",")...), good,
+				"findingIds"},
 			{"no finding", "t", "", &target{FindingIds: []string{}}, good, "findingIds"},
 			{"no mapping", "t", "", aim(audit), mapping{}, "auditCheckToActionsMapping"},
 			{"no action", "t", "", aim(audit), mapping{checkExpiring: {}}, "auditCheckToActionsMapping"},
-			{"too many actions", "t", "", aim(audit), mapping{checkExpiring: {"a", "b", "c", "d", "e", "f"}}, "auditCheckToActionsMapping"},
+			{"too many actions", "t", "", aim(audit), mapping{checkExpiring: {"a", "b", "c", "d", "e", "f"}},
+				"auditCheckToActionsMapping"},
 			{"a task id with a dot", "t.1", "", aim(audit), good, "taskId"},
 			{"a task id too long", strings.Repeat("t", 129), "", aim(audit), good, "taskId"},
 			{"a token with a dot", "t", "a.b", aim(audit), good, "clientRequestToken"},
 			{"a token too long", "t", strings.Repeat("t", 65), aim(audit), good, "clientRequestToken"},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				in := &iot.StartAuditMitigationActionsTaskInput{TaskId: &tt.task, Target: tt.target, AuditCheckToActionsMapping: tt.m}
+				in := &iot.StartAuditMitigationActionsTaskInput{
+					TaskId: &tt.task, Target: tt.target, AuditCheckToActionsMapping: tt.m,
+				}
 				if tt.token != "" {
 					in.ClientRequestToken = &tt.token
 				}
@@ -170,7 +180,8 @@ func TestPoliciesThatAreNotAccepted(t *testing.T) {
 	policy(t, c, "mine", narrowPolicy)
 	// With n, the document has so many characters that are not white space.
 	sized := func(n int) string {
-		const form = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:us-east-1:000000000000:client/%s"}]}`
+		const form = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect",` +
+			`"Resource":"arn:aws:iot:us-east-1:000000000000:client/%s"}]}`
 		return fmt.Sprintf(form, strings.Repeat("a", n-len(fmt.Sprintf(form, ""))))
 	}
 	for _, tt := range []struct {
@@ -185,7 +196,8 @@ func TestPoliciesThatAreNotAccepted(t *testing.T) {
 		{"a list", `[]`, malformedPolicy},
 		{"an unknown element", strings.Replace(narrowPolicy, `"Effect"`, `"Effekt"`, 1), malformedPolicy},
 		{"an element in another case", strings.Replace(narrowPolicy, `"Effect"`, `"effect"`, 1), malformedPolicy},
-		{"an element twice", strings.Replace(narrowPolicy, `"Effect":"Allow"`, `"Effect":"Deny","Effect":"Allow"`, 1), malformedPolicy},
+		{"an element twice", strings.Replace(narrowPolicy, `"Effect":"Allow"`, `"Effect":"Deny","Effect":"Allow"`, 1),
+			malformedPolicy},
 		{"another effect", strings.Replace(narrowPolicy, `"Allow"`, `"Permit"`, 1), malformedPolicy},
 		{"another version", strings.Replace(narrowPolicy, `2012-10-17`, `2026-01-01`, 1), malformedPolicy},
 	} {
@@ -197,12 +209,15 @@ func TestPoliciesThatAreNotAccepted(t *testing.T) {
 				expect(t, err, fine)
 				return
 			}
-			_, err = c.CreatePolicyVersion(ctx, &iot.CreatePolicyVersionInput{PolicyName: new("mine"), PolicyDocument: &tt.document})
+			_, err = c.CreatePolicyVersion(ctx, &iot.CreatePolicyVersionInput{
+				PolicyName: new("mine"), PolicyDocument: &tt.document,
+			})
 			expect(t, err, tt.want)
 		})
 	}
 	out := must[*iot.ListPoliciesOutput](t)(c.ListPolicies(ctx, &iot.ListPoliciesInput{}))
-	versions := must[*iot.ListPolicyVersionsOutput](t)(c.ListPolicyVersions(ctx, &iot.ListPolicyVersionsInput{PolicyName: new("mine")}))
+	versions := must[*iot.ListPolicyVersionsOutput](t)(c.ListPolicyVersions(ctx,
+		&iot.ListPolicyVersionsInput{PolicyName: new("mine")}))
 	if len(out.Policies) != 1 || len(versions.PolicyVersions) != 1 {
 		t.Errorf("got %v and %v after refusals, want the one of before", out.Policies, versions.PolicyVersions)
 	}
@@ -224,7 +239,9 @@ func TestMembersThatAreNotHonouredAreRefusedByName(t *testing.T) {
 		{"overrideDynamicGroups", &iot.AddThingToThingGroupInput{OverrideDynamicGroups: true}},
 		{"overrideDynamicGroups", &iot.UpdateThingGroupsForThingInput{OverrideDynamicGroups: true}},
 		{"registrationConfig", &iot.RegisterCACertificateInput{CaCertificate: new("c"), RegistrationConfig: registration}},
-		{"registrationConfig", &iot.UpdateCACertificateInput{CertificateId: new(strings.Repeat("a", 64)), RegistrationConfig: registration}},
+		{"registrationConfig", &iot.UpdateCACertificateInput{
+			CertificateId: new(strings.Repeat("a", 64)), RegistrationConfig: registration,
+		}},
 		{"templateName", &iot.ListCACertificatesInput{TemplateName: new("t")}},
 		{"auditNotificationTargetConfigurations", &iot.UpdateAccountAuditConfigurationInput{
 			RoleArn: new(cordontest.RoleARN),

@@ -30,7 +30,8 @@ type sick struct {
 func newSick(t *testing.T, cordon *cordontest.Cordon) sick {
 	t.Helper()
 	c := cordon.IoT()
-	soon := fixture.Template{CommonName: "Soon CA", NotBefore: time.Now().AddDate(-9, 0, 0), NotAfter: time.Now().AddDate(0, 0, 20)}
+	soon := in(20)
+	soon.CommonName = "Soon CA"
 	s := sick{
 		expired:  register(t, c, in(-3)),
 		expiring: register(t, c, in(29)),
@@ -86,8 +87,10 @@ type finding struct {
 }
 
 func (s sick) findings() []finding {
-	const critical, medium, low = types.AuditFindingSeverityCritical, types.AuditFindingSeverityMedium, types.AuditFindingSeverityLow
-	const device, ca, policy = types.ResourceTypeDeviceCertificate, types.ResourceTypeCaCertificate, types.ResourceTypeIotPolicy
+	const critical, medium, low = types.AuditFindingSeverityCritical, types.AuditFindingSeverityMedium,
+		types.AuditFindingSeverityLow
+	const device, ca, policy = types.ResourceTypeDeviceCertificate, types.ResourceTypeCaCertificate,
+		types.ResourceTypeIotPolicy
 	return []finding{
 		{checkLogging, codeLoggingDisabled, low, types.ResourceTypeAccountSettings, cordontest.Account, ""},
 		{checkCAExpiring, codeApproaching, medium, ca, s.expiringCA, "EXPIRATION_TIME"},
@@ -144,7 +147,8 @@ func wantFindings(t *testing.T, c *iot.Client, audit string, list []finding) {
 			t.Errorf("got no finding %+v", w)
 			continue
 		}
-		got := finding{*f.CheckName, *f.ReasonForNonComplianceCode, f.Severity, f.NonCompliantResource.ResourceType, w.resource, ""}
+		got := finding{*f.CheckName, *f.ReasonForNonComplianceCode, f.Severity, f.NonCompliantResource.ResourceType,
+			w.resource, ""}
 		for key, value := range f.NonCompliantResource.AdditionalInfo {
 			got.info = key
 			if ms, err := strconv.ParseInt(value, 10, 64); err != nil || time.UnixMilli(ms).Year() < 2020 {

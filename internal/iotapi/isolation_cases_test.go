@@ -103,14 +103,17 @@ func (w *world) writes() []attempt {
 		{&iot.AttachThingPrincipalInput{ThingName: new("home-valve"), Principal: cert}, notFound, fine},
 
 		// Certificates.
-		{&iot.UpdateCertificateInput{CertificateId: &w.expiringID, NewStatus: types.CertificateStatusRevoked}, notFound, fine},
+		{&iot.UpdateCertificateInput{CertificateId: &w.expiringID, NewStatus: types.CertificateStatusRevoked}, notFound,
+			fine},
 		{&iot.DeleteCertificateInput{CertificateId: &w.spareID, ForceDelete: true}, notFound, fine},
-		{&iot.RegisterCertificateInput{CertificatePem: &w.signed, Status: types.CertificateStatusActive}, certificateWrong, fine},
+		{&iot.RegisterCertificateInput{CertificatePem: &w.signed, Status: types.CertificateStatusActive},
+			certificateWrong, fine},
 		{&iot.UpdateCACertificateInput{CertificateId: &w.caID, NewStatus: types.CACertificateStatusInactive}, notFound, fine},
 		{&iot.DeleteCACertificateInput{CertificateId: &w.otherCAID}, notFound, fine},
 
 		// Policies.
-		{&iot.CreatePolicyVersionInput{PolicyName: broad, PolicyDocument: new(narrowPolicy), SetAsDefault: true}, notFound, fine},
+		{&iot.CreatePolicyVersionInput{PolicyName: broad, PolicyDocument: new(narrowPolicy), SetAsDefault: true},
+			notFound, fine},
 		{&iot.SetDefaultPolicyVersionInput{PolicyName: broad, PolicyVersionId: new("2")}, notFound, fine},
 		{&iot.DeletePolicyVersionInput{PolicyName: broad, PolicyVersionId: new("3")}, notFound, fine},
 		{&iot.AttachPolicyInput{PolicyName: broad, Target: cert}, notFound, fine},
@@ -129,7 +132,8 @@ func (w *world) writes() []attempt {
 			ActionName: new("home-deactivate"), RoleArn: w.role(), ActionParams: new(deactivate()),
 		}, fine, fine},
 		{&iot.RegisterCertificateWithoutCAInput{CertificatePem: &w.alone}, fine, fine},
-		{&iot.RegisterCACertificateInput{CaCertificate: &w.newCA.PEM, CertificateMode: types.CertificateModeSniOnly}, fine, fine},
+		{&iot.RegisterCACertificateInput{CaCertificate: &w.newCA.PEM, CertificateMode: types.CertificateModeSniOnly},
+			fine, fine},
 		{&iot.CreateKeysAndCertificateInput{SetAsActive: true}, fine, fine},
 		{&iot.CreateCertificateFromCsrInput{CertificateSigningRequest: &w.csr}, fine, fine},
 		{&iot.SetLoggingOptionsInput{LoggingOptionsPayload: &types.LoggingOptionsPayload{

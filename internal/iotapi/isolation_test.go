@@ -85,7 +85,8 @@ func TestScopesAreApart(t *testing.T) {
 	cordontest.OnEach(t, func(t *testing.T, cordon *cordontest.Cordon) {
 		m := newMaterial(t)
 		const account, region = "222222222222", "eu-west-1"
-		owner := furnish(t, cordon.NewAccount(t, account), fleet.Scope{Account: account, Region: cordontest.Region}, m, "of-the-owner")
+		owner := furnish(t, cordon.NewAccount(t, account), fleet.Scope{Account: account, Region: cordontest.Region}, m,
+			"of-the-owner")
 		before := owner.snapshot(t)
 		for _, scope := range []struct {
 			name   string
@@ -105,8 +106,10 @@ func TestScopesAreApart(t *testing.T) {
 			scope  fleet.Scope
 			client *iot.Client
 		}{
-			{"an equal account", fleet.Scope{Account: "444444444444", Region: cordontest.Region}, cordon.NewAccount(t, "444444444444")},
-			{"an equal region of the account", fleet.Scope{Account: account, Region: "ap-south-1"}, inRegion(owner.c, "ap-south-1")},
+			{"an equal account", fleet.Scope{Account: "444444444444", Region: cordontest.Region},
+				cordon.NewAccount(t, "444444444444")},
+			{"an equal region of the account", fleet.Scope{Account: account, Region: "ap-south-1"},
+				inRegion(owner.c, "ap-south-1")},
 		} {
 			t.Run(scope.name, func(t *testing.T) {
 				twin := furnish(t, scope.client, scope.scope, m, "of-the-twin")

@@ -75,7 +75,8 @@ func TestMitigationActions(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := described(t, c, name)
-			if *d.ActionName != name || d.ActionType != k.kind || *d.ActionId != *out.ActionId || *d.ActionArn != *out.ActionArn ||
+			if *d.ActionName != name || d.ActionType != k.kind || *d.ActionId != *out.ActionId ||
+				*d.ActionArn != *out.ActionArn ||
 				*d.RoleArn != cordontest.RoleARN || !reflect.DeepEqual(*d.ActionParams, k.params) || len(*d.ActionId) != 36 ||
 				!d.CreationDate.Equal(*d.LastModifiedDate) || time.Since(*d.CreationDate).Abs() > time.Minute {
 				t.Errorf("got %+v, want what was given", d)

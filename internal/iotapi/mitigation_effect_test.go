@@ -77,7 +77,8 @@ func TestUpdateDeviceCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 		describe := func(id string) types.CertificateDescription {
-			out := must[*iot.DescribeCertificateOutput](t)(c.DescribeCertificate(ctx, &iot.DescribeCertificateInput{CertificateId: &id}))
+			out := must[*iot.DescribeCertificateOutput](t)(c.DescribeCertificate(ctx,
+				&iot.DescribeCertificateInput{CertificateId: &id}))
 			return *out.CertificateDescription
 		}
 		before := describe(inactive)
@@ -90,7 +91,8 @@ func TestUpdateDeviceCertificate(t *testing.T) {
 		}{
 			{"an active one is deactivated", active, "deactivate COMPLETED", types.CertificateStatusInactive},
 			{"an inactive one stays so", inactive, "deactivate COMPLETED", types.CertificateStatusInactive},
-			{"a revoked one stays revoked", revoked, "deactivate FAILED INVALID_STATE_OF_RESOURCE", types.CertificateStatusRevoked},
+			{"a revoked one stays revoked", revoked, "deactivate FAILED INVALID_STATE_OF_RESOURCE",
+				types.CertificateStatusRevoked},
 			{"a deleted one is said to be gone", deleted, "deactivate FAILED RESOURCE_NOT_FOUND", ""},
 		} {
 			inOrder(t, tt.name, executions(t, c, "task", found[tt.id]), tt.execution)
@@ -156,8 +158,10 @@ func TestAddThingsToThingGroup(t *testing.T) {
 		group(t, c, "quarantine", "site")
 		group(t, c, "hall", "site")
 		group(t, c, "watch", "")
-		free, lonely, full, near := register(t, c, in(-1)), register(t, c, in(-1)), register(t, c, in(-1)), register(t, c, in(-1))
-		for name, cert := range map[string]string{"free-1": free, "free-2": free, "free-3": free, "full": full, "near": near} {
+		free, lonely, full, near := register(t, c, in(-1)), register(t, c, in(-1)), register(t, c, in(-1)),
+			register(t, c, in(-1))
+		for name, cert := range map[string]string{"free-1": free, "free-2": free, "free-3": free, "full": full,
+			"near": near} {
 			thing(t, c, name, certARN(cert))
 		}
 		join(t, c, "free-2", "watch") // in one of the groups already

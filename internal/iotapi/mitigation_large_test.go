@@ -39,7 +39,8 @@ func newLarge(t *testing.T, database string) *large {
 	g.SetLimit(64) // writes of several callers share a commit
 	for i := range manyThings {
 		g.Go(func() error {
-			thing, err := fleet.NewThing(fleet.Thing{Name: fmt.Sprintf("thing-%d", i), ID: fmt.Sprint(i)}, fleet.AttributeUpdate{})
+			thing, err := fleet.NewThing(fleet.Thing{Name: fmt.Sprintf("thing-%d", i), ID: fmt.Sprint(i)},
+				fleet.AttributeUpdate{})
 			if err == nil {
 				_, err = l.Store().CreateThing(t.Context(), home, thing)
 			}

@@ -22,9 +22,10 @@ func TestAMitigationTaskIsDescribedAsGiven(t *testing.T) {
 		audit, found := audited(t, c, checkExpiring, checkLogging, checkAge)
 		action(t, c, "deactivate", deactivate())
 		action(t, c, "log", logging(types.LogLevelInfo))
-		target := &types.AuditMitigationActionsTaskTarget{AuditTaskId: &audit, AuditCheckToReasonCodeFilter: map[string][]string{
+		target := aim(audit)
+		target.AuditCheckToReasonCodeFilter = map[string][]string{
 			checkExpiring: {codePast, "NEVER_FOUND"}, checkLogging: {"NEVER_FOUND"},
-		}}
+		}
 		m := mapping{checkExpiring: {"deactivate"}, checkLogging: {"log"}, checkAge: {"deactivate"}}
 		task := mitigate(t, c, "task", target, m)
 		if !reflect.DeepEqual(task.Target, target) || !reflect.DeepEqual(task.AuditCheckToActionsMapping, m) {
@@ -40,7 +41,8 @@ func TestAMitigationTaskIsDescribedAsGiven(t *testing.T) {
 		for _, d := range task.ActionsDefinition {
 			defined[*d.Name] = d
 		}
-		if d := defined["log"]; len(defined) != 2 || *d.Id != *described(t, c, "log").ActionId || *d.RoleArn != cordontest.RoleARN ||
+		if d := defined["log"]; len(defined) != 2 || *d.Id != *described(t, c, "log").ActionId ||
+			*d.RoleArn != cordontest.RoleARN ||
 			!reflect.DeepEqual(*d.ActionParams, logging(types.LogLevelInfo)) {
 			t.Errorf("got %+v, want both actions as they are defined", task.ActionsDefinition)
 		}
@@ -49,7 +51,8 @@ func TestAMitigationTaskIsDescribedAsGiven(t *testing.T) {
 		inOrder(t, "outside by its check", executions(t, c, "task", found[cordontest.Account]))
 
 		t.Run("chosen findings", func(t *testing.T) {
-			target := &types.AuditMitigationActionsTaskTarget{FindingIds: []string{found[soon], found[cordontest.Account], found[soon]}}
+			target := &types.AuditMitigationActionsTaskTarget{FindingIds: []string{found[soon], found[cordontest.Account],
+				found[soon]}}
 			task := mitigate(t, c, "chosen", target, mapping{checkExpiring: {"deactivate"}})
 			wantTask(t, task, checkExpiring, taskCompleted, counts{1, 1, 0, 0, 0})
 			if _, ok := task.TaskStatistics[checkLogging]; ok || !reflect.DeepEqual(task.Target, target) {
@@ -63,7 +66,8 @@ func TestAMitigationTaskIsDescribedAsGiven(t *testing.T) {
 			task := mitigate(t, c, "nothing", aim(audit), mapping{checkAge: {"deactivate"}})
 			wantTask(t, task, checkAge, taskCompleted, counts{0, 0, 0, 0, 0})
 		})
-		_, err := c.DescribeAuditMitigationActionsTask(t.Context(), &iot.DescribeAuditMitigationActionsTaskInput{TaskId: new("none")})
+		_, err := c.DescribeAuditMitigationActionsTask(t.Context(),
+			&iot.DescribeAuditMitigationActionsTaskInput{TaskId: new("none")})
 		expect(t, err, notFound)
 	})
 }
@@ -233,7 +237,8 @@ func TestListAuditMitigationActionsExecutions(t *testing.T) {
 		}
 		id := found[cert]
 		inOrder(t, "all", list("task", id, ""), "deactivate", "join-0", "join-1", "join-2", "join-3")
-		inOrder(t, "skipped", list("task", id, types.AuditMitigationActionsExecutionStatusSkipped), "join-1", "join-2", "join-3")
+		inOrder(t, "skipped", list("task", id, types.AuditMitigationActionsExecutionStatusSkipped), "join-1", "join-2",
+			"join-3")
 		inOrder(t, "failed", list("task", id, types.AuditMitigationActionsExecutionStatusFailed), "join-0")
 		inOrder(t, "pending", list("task", id, types.AuditMitigationActionsExecutionStatusPending))
 		inOrder(t, "of no task", list("none", id, ""))
@@ -265,8 +270,8 @@ func TestTenMitigationTasksRun(t *testing.T) {
 			}
 			expect(t, start("eleventh"), limitExceeded)
 			inOrder(t, "running", tasks(t, c, nil), running...)
-			inOrder(t, "by status", tasks(t, c, func(in *iot.ListAuditMitigationActionsTasksInput) { in.TaskStatus = taskRunning }),
-				running...)
+			byStatus := func(in *iot.ListAuditMitigationActionsTasksInput) { in.TaskStatus = taskRunning }
+			inOrder(t, "by status", tasks(t, c, byStatus), running...)
 			task := must[*iot.DescribeAuditMitigationActionsTaskOutput](t)(c.DescribeAuditMitigationActionsTask(t.Context(),
 				&iot.DescribeAuditMitigationActionsTaskInput{TaskId: new("t0")}))
 			if task.EndTime != nil || task.TaskStatus != taskRunning {

@@ -35,7 +35,8 @@ func TestACAIsNamedWhereSeveralFit(t *testing.T) {
 			t.Errorf("got the CA %s, want %s, which was named", *d.CaCertificateId, ids[1])
 		}
 		other := must[*fixture.Leaf](t)(signer.Issue(fixture.Template{})).PEM
-		_, err = c.RegisterCertificate(ctx, &iot.RegisterCertificateInput{CertificatePem: &other, CaCertificatePem: &devices.PEM})
+		_, err = c.RegisterCertificate(ctx, &iot.RegisterCertificateInput{CertificatePem: &other,
+			CaCertificatePem: &devices.PEM})
 		expect(t, err, certificateWrong) // it did not sign it
 	})
 }
@@ -84,9 +85,10 @@ func TestACertificateOfARequestIsActiveWhenAsked(t *testing.T) {
 	for active, want := range map[bool]types.CertificateStatus{
 		true: types.CertificateStatusActive, false: types.CertificateStatusInactive,
 	} {
-		out := must[*iot.CreateCertificateFromCsrOutput](t)(c.CreateCertificateFromCsr(ctx, &iot.CreateCertificateFromCsrInput{
-			CertificateSigningRequest: &csr, SetAsActive: active,
-		}))
+		out := must[*iot.CreateCertificateFromCsrOutput](t)(c.CreateCertificateFromCsr(ctx,
+			&iot.CreateCertificateFromCsrInput{
+				CertificateSigningRequest: &csr, SetAsActive: active,
+			}))
 		if got := status(t, c, *out.CertificateId); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -140,7 +142,8 @@ func TestVerboseLoggingOptionsAreTheSame(t *testing.T) {
 	})
 	expect(t, err, fine)
 	for _, verbose := range []bool{true, false} {
-		out := must[*iot.GetV2LoggingOptionsOutput](t)(c.GetV2LoggingOptions(ctx, &iot.GetV2LoggingOptionsInput{Verbose: verbose}))
+		out := must[*iot.GetV2LoggingOptionsOutput](t)(c.GetV2LoggingOptions(ctx,
+			&iot.GetV2LoggingOptionsInput{Verbose: verbose}))
 		if len(out.EventConfigurations) != 1 || *out.EventConfigurations[0].EventType != "Connect" {
 			t.Errorf("verbose %t: got %+v, want the events that were set", verbose, out.EventConfigurations)
 		}

@@ -43,7 +43,8 @@ func TestThingGroups(t *testing.T) {
 				t.Fatal(err)
 			}
 			p, m := out.ThingGroupProperties, out.ThingGroupMetadata
-			if *out.ThingGroupArn != "arn:aws:iot:us-east-1:000000000000:thinggroup/line" || *out.ThingGroupId != *made.ThingGroupId ||
+			if *out.ThingGroupArn != "arn:aws:iot:us-east-1:000000000000:thinggroup/line" ||
+				*out.ThingGroupId != *made.ThingGroupId ||
 				*p.ThingGroupDescription != description || !maps.Equal(p.AttributePayload.Attributes, attributes) ||
 				out.Version != version || *m.ParentGroupName != "hall" || m.CreationDate == nil {
 				t.Errorf("got %+v, want %q with %v in version %d", out, description, attributes, version)
@@ -60,7 +61,8 @@ func TestThingGroups(t *testing.T) {
 			}
 			return out.Version, nil
 		}
-		version, err := update(&types.ThingGroupProperties{AttributePayload: payload(notes{"shift": "2"}, true)}, new(int64(1)))
+		version, err := update(&types.ThingGroupProperties{AttributePayload: payload(notes{"shift": "2"}, true)},
+			new(int64(1)))
 		if err != nil || version != 2 {
 			t.Errorf("got version %d, %v, want 2", version, err)
 		}
@@ -108,7 +110,8 @@ func TestThingGroupsAreListed(t *testing.T) {
 			{"children of children too", iot.ListThingGroupsInput{ParentGroup: new("a"), Recursive: new(true)},
 				[]string{"a-1", "a-1-1", "a-2"}},
 			{"by the beginning of the name", iot.ListThingGroupsInput{NamePrefixFilter: new("a-1")}, []string{"a-1", "a-1-1"}},
-			{"of a parent, by name", iot.ListThingGroupsInput{ParentGroup: new("a"), NamePrefixFilter: new("a-2")}, []string{"a-2"}},
+			{"of a parent, by name", iot.ListThingGroupsInput{ParentGroup: new("a"), NamePrefixFilter: new("a-2")},
+				[]string{"a-2"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				got := all(t, func(ctx context.Context, token *string) ([]string, *string, error) {
@@ -150,7 +153,8 @@ func TestThingsJoinAndLeaveGroups(t *testing.T) {
 		expect(t, add(iot.AddThingToThingGroupInput{
 			ThingArn: new(base + "thing/valve"), ThingGroupArn: new(base + "thinggroup/yard"),
 		}), fine)
-		expect(t, add(iot.AddThingToThingGroupInput{ThingName: new("pump"), ThingGroupName: new("yard")}), invalid) // one hierarchy
+		expect(t, add(iot.AddThingToThingGroupInput{ThingName: new("pump"), ThingGroupName: new("yard")}),
+			invalid) // one hierarchy
 		expect(t, add(iot.AddThingToThingGroupInput{ThingName: new("pump")}), invalid)
 		expect(t, add(iot.AddThingToThingGroupInput{
 			ThingName: new("pump"), ThingArn: new(base + "thing/valve"), ThingGroupName: new("g0"),
@@ -176,12 +180,14 @@ func TestThingsJoinAndLeaveGroups(t *testing.T) {
 		for i := range 9 {
 			join(t, c, "pump", fmt.Sprintf("g%d", i))
 		}
-		expect(t, add(iot.AddThingToThingGroupInput{ThingName: new("pump"), ThingGroupName: new("g9")}), invalid) // the eleventh
+		expect(t, add(iot.AddThingToThingGroupInput{ThingName: new("pump"), ThingGroupName: new("g9")}),
+			invalid) // the eleventh
 		expect(t, leave(iot.RemoveThingFromThingGroupInput{ThingName: new("pump"), ThingGroupName: new("g8")}), fine)
 		expect(t, leave(iot.RemoveThingFromThingGroupInput{
 			ThingArn: new(base + "thing/pump"), ThingGroupArn: new(base + "thinggroup/g7"),
 		}), fine)
-		expect(t, leave(iot.RemoveThingFromThingGroupInput{ThingName: new("pump"), ThingGroupName: new("g9")}), fine) // not in it
+		expect(t, leave(iot.RemoveThingFromThingGroupInput{ThingName: new("pump"), ThingGroupName: new("g9")}),
+			fine) // not in it
 		regroup := func(leave, join []string) error {
 			_, err := c.UpdateThingGroupsForThing(ctx, &iot.UpdateThingGroupsForThingInput{
 				ThingName: new("pump"), ThingGroupsToRemove: leave, ThingGroupsToAdd: join,

@@ -37,7 +37,8 @@ func TestThingPrincipals(t *testing.T) {
 		expect(t, attach("pump", "arn:aws:iot:us-east-1:000000000000:policy/p", usual), invalid)
 		expect(t, attach("pump", "us-east-1:cognito-identity", usual), invalid)
 
-		same(t, "principals", pagedPrincipals(t, c, "pump", ""), []string{shared + " " + string(usual), own + " " + string(exclusive)})
+		same(t, "principals", pagedPrincipals(t, c, "pump", ""),
+			[]string{shared + " " + string(usual), own + " " + string(exclusive)})
 		same(t, "exclusive ones", pagedPrincipals(t, c, "pump", exclusive), []string{own + " " + string(exclusive)})
 		same(t, "things", pagedThings(t, c, shared, ""), []string{"pump " + string(usual), "valve " + string(usual)})
 		same(t, "exclusive things", pagedThings(t, c, own, exclusive), []string{"pump " + string(exclusive)})

@@ -82,9 +82,11 @@ func TestThingsAreListedByAttribute(t *testing.T) {
 	cordontest.OnEach(t, func(t *testing.T, cordon *cordontest.Cordon) {
 		c := cordon.IoT()
 		for name, attributes := range map[string]notes{
-			"a": {"color": "red"}, "b": {"color": "reddish"}, "c": {"color": "Red"}, "d": {"size": "1"}, "e": {"color": "red", "size": "2"},
+			"a": {"color": "red"}, "b": {"color": "reddish"}, "c": {"color": "Red"}, "d": {"size": "1"},
+			"e": {"color": "red", "size": "2"},
 		} {
-			_, err := c.CreateThing(t.Context(), &iot.CreateThingInput{ThingName: &name, AttributePayload: payload(attributes, false)})
+			_, err := c.CreateThing(t.Context(), &iot.CreateThingInput{ThingName: &name,
+				AttributePayload: payload(attributes, false)})
 			expect(t, err, fine)
 		}
 		for _, tt := range []struct {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/restjson"
+	"github.com/cordon-iot/cordon/internal/cordontest"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -311,10 +312,7 @@ print(url)
 `
 
 func TestNamesSignedByBoto3(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import boto3").Run() != nil {
-		t.Skip("skipped: boto3 is not installed (Debian: python3-boto3)")
-	}
+	python := cordontest.Python(t)
 	r, endpoint := newServer(t)
 	// Python's client cleans a path of dots before it signs and sends it.
 	list, err := json.Marshal(names)
@@ -338,10 +336,7 @@ func TestNamesSignedByBoto3(t *testing.T) {
 }
 
 func TestNamesSignedByCLI(t *testing.T) {
-	const cli = "/usr/bin/aws"
-	if exec.Command(cli, "--version").Run() != nil {
-		t.Skip("skipped: the AWS CLI is not installed (Debian: awscli)")
-	}
+	cli := cordontest.CLI(t)
 	r, endpoint := newServer(t)
 	// Each call takes a second of start-up, so one name has it all.
 	const name = "a/b%c+d:é .. e"

@@ -18,7 +18,8 @@ const (
 		`"Resource":"*"}]}`
 	// A Deny with an MQTT wildcard, and one that a wildcard subscription passes.
 	misconfiguredPolicy = `{"Version":"2012-10-17","Statement":[` +
-		`{"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:us-east-1:000000000000:topicfilter/building/*"},` +
+		`{"Effect":"Allow","Action":"iot:Subscribe",` +
+		`"Resource":"arn:aws:iot:us-east-1:000000000000:topicfilter/building/*"},` +
 		`{"Effect":"Allow","Action":"iot:Receive","Resource":"arn:aws:iot:us-east-1:000000000000:topic/building/*"},` +
 		`{"Effect":"Deny","Action":"iot:Subscribe","Resource":[` +
 		`"arn:aws:iot:us-east-1:000000000000:topicfilter/building/vault/#",` +
@@ -126,7 +127,9 @@ func group(t testing.TB, c *iot.Client, name, parent string) {
 // join puts a thing into a group.
 func join(t testing.TB, c *iot.Client, thing, group string) {
 	t.Helper()
-	_, err := c.AddThingToThingGroup(t.Context(), &iot.AddThingToThingGroupInput{ThingName: &thing, ThingGroupName: &group})
+	_, err := c.AddThingToThingGroup(t.Context(), &iot.AddThingToThingGroupInput{
+		ThingName: &thing, ThingGroupName: &group,
+	})
 	if err != nil {
 		t.Fatalf("add thing to group: %v", err)
 	}

@@ -216,7 +216,9 @@ func aim(audit string) *types.AuditMitigationActionsTaskTarget {
 type mapping = map[string][]string
 
 // mitigate runs a task to its end.
-func mitigate(t testing.TB, c *iot.Client, id string, target *types.AuditMitigationActionsTaskTarget, m mapping) *iot.DescribeAuditMitigationActionsTaskOutput {
+func mitigate(t testing.TB, c *iot.Client, id string, target *types.AuditMitigationActionsTaskTarget,
+	m mapping,
+) *iot.DescribeAuditMitigationActionsTaskOutput {
 	t.Helper()
 	begin(t, c, id, target, m)
 	return cordontest.AwaitMitigation(t, c, id)
