@@ -25,6 +25,9 @@ const (
 type Resource struct {
 	Type ResourceType
 	Key  string
+	// Seq is the number that the resource had when it was found, or 0: with it,
+	// it is found again faster.
+	Seq  int64
 	Info map[string]string // additionalInfo
 }
 

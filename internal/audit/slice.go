@@ -93,7 +93,7 @@ func (s *slice) judge(r rule, t ResourceType, key string, violations []Violation
 			FindingRef: FindingRef{Audit: s.task.Seq, N: s.task.Findings},
 			ID:         FindingID(s.prefix, s.task.Findings), TaskID: s.task.ID,
 			Check: r.Name, Severity: r.Severity,
-			Resource:   Resource{Type: t, Key: key, Info: v.Info},
+			Resource:   Resource{Type: t, Key: key, Seq: s.task.Position, Info: v.Info},
 			ReasonCode: v.Code, Reason: v.Text, Found: s.now, Related: v.Related,
 		})
 	}

@@ -106,7 +106,7 @@ type measurement struct {
 func newMeasurement(s Spec, h home, log io.Writer) *measurement {
 	return &measurement{
 		spec: s, home: h, now: time.Now().UTC().Truncate(time.Millisecond),
-		log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 }
 

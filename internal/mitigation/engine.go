@@ -43,7 +43,7 @@ type SliceStore interface {
 // Resources reads the state that plans are made from. What does not exist is
 // not in the answer.
 type Resources interface {
-	CertificateStates(ctx context.Context, tx durable.Tx, scope fleet.Scope, ids []string) (
+	CertificateStates(ctx context.Context, tx durable.Tx, scope fleet.Scope, list []audit.Resource) (
 		map[string]*fleet.Certificate, error)
 	CACertificateStates(ctx context.Context, tx durable.Tx, scope fleet.Scope, ids []string) (
 		map[string]*fleet.CACertificate, error)

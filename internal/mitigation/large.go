@@ -82,7 +82,7 @@ func (s *slice) subjects(a *Action, list []*attempt, after string, most int) ([]
 	switch s.e.Kinds.Of(a.Type).Needs {
 	case NeedsCertificate:
 		var m map[string]*fleet.Certificate
-		m, err = st.CertificateStates(ctx, tx, scope, names)
+		m, err = st.CertificateStates(ctx, tx, scope, resources(out))
 		for i := range out {
 			out[i].Certificate = m[names[i]]
 		}
@@ -120,7 +120,7 @@ func (s *slice) things(a *Action, out []Subject, q CertificateThings) error {
 	if err != nil {
 		return err
 	}
-	certs, err := s.e.Store.CertificateStates(s.ctx, s.tx, s.task.Scope, q.Certificates)
+	certs, err := s.e.Store.CertificateStates(s.ctx, s.tx, s.task.Scope, resources(out))
 	if err != nil {
 		return err
 	}
@@ -130,6 +130,15 @@ func (s *slice) things(a *Action, out []Subject, q CertificateThings) error {
 		out[i].Groups, out[i].Certificate, out[i].Things = groups, certs[key], things[key]
 	}
 	return err
+}
+
+// resources are what the findings are about.
+func resources(list []Subject) []audit.Resource {
+	out := make([]audit.Resource, len(list))
+	for i := range list {
+		out[i] = list[i].Finding.Resource
+	}
+	return out
 }
 
 func keys(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

@@ -39,6 +39,7 @@ func findingValues(scope int64, list []audit.Finding) []column {
 		{"severity", collect(list, func(f *finding) string { return string(f.Severity) })},
 		{"resource_type", collect(list, func(f *finding) string { return string(f.Resource.Type) })},
 		{"resource", collect(list, func(f *finding) string { return f.Resource.Key })},
+		{"resource_seq", collect(list, func(f *finding) int64 { return f.Resource.Seq })},
 		{"info", collect(list, func(f *finding) string { return infoJSON(f.Resource.Info) })},
 		{"reason_code", collect(list, func(f *finding) string { return f.ReasonCode })},
 		{"reason", collect(list, func(f *finding) string { return f.Reason })},

@@ -255,17 +255,20 @@ func (s *Store) NextFindings(ctx context.Context, tx durable.Tx, t *mitigation.T
 	[]audit.Finding, error,
 ) {
 	a := args{"task": t.Seq, "audit": t.Done.Audit, "n": t.Done.N, "limit": limit}
-	text := `SELECT f.audit, f.n, f.check_name, f.resource_type, f.resource, f.reason_code, f.suppressed
-		FROM mitigation_targets g JOIN findings f ON f.audit = g.audit AND f.n = g.n
+	const columns = `f.audit, f.n, f.check_name, f.resource_type, f.resource, f.resource_seq, f.reason_code,
+		f.suppressed`
+	text := `SELECT ` + columns + ` FROM mitigation_targets g JOIN findings f ON f.audit = g.audit AND f.n = g.n
 		WHERE g.task = @task AND (g.audit, g.n) > (@audit, @n) ORDER BY g.audit, g.n LIMIT @limit`
 	if len(t.Refs) == 1 && t.Refs[0].N == 0 {
 		a["audit"] = t.Refs[0].Audit
 		delete(a, "task")
-		text = `SELECT f.audit, f.n, f.check_name, f.resource_type, f.resource, f.reason_code, f.suppressed
-			FROM findings f WHERE f.audit = @audit AND f.n > @n ORDER BY f.n LIMIT @limit`
+		text = `SELECT ` + columns + ` FROM findings f WHERE f.audit = @audit AND f.n > @n ORDER BY f.n LIMIT @limit`
 	}
 	list, err := all(ctx, s.slice(tx), text, a, func(r scanner) (f audit.Finding, err error) {
-		return f, r.Scan(&f.Audit, &f.N, &f.Check, &f.Resource.Type, &f.Resource.Key, &f.ReasonCode, &f.Suppressed)
+		var resourceType string // to the driver a ResourceType could be anything, which is slow
+		err = r.Scan(&f.Audit, &f.N, &f.Check, &resourceType, &f.Resource.Key, &f.Resource.Seq, &f.ReasonCode, &f.Suppressed)
+		f.Resource.Type = audit.ResourceType(resourceType)
+		return f, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read findings: %w", err)

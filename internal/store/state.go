@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -19,7 +20,20 @@ func states[T any](ctx context.Context, s *Store, tx durable.Tx, sc fleet.Scope,
 	if err != nil {
 		return nil, err
 	}
-	a := args{"scope": scope}
+	return read.run(ctx, q, args{"scope": scope})
+}
+
+// stateQuery reads some rows of a table of the registry by a column of theirs.
+type stateQuery[T any] struct {
+	text   string // up to the condition on the column
+	column string
+	keys   any    // []string or []int64
+	tail   string // behind it
+	scan   func(scanner) (T, error)
+	key    func(*T) string
+}
+
+func (read *stateQuery[T]) run(ctx context.Context, q querier, a args) (map[string]*T, error) {
 	list, err := all(ctx, q, read.text+q.dialect().in(read.column, "keys", a, read.keys)+read.tail, a, read.scan)
 	if err != nil {
 		return nil, fmt.Errorf("read resources: %w", err)
@@ -31,26 +45,65 @@ func states[T any](ctx context.Context, s *Store, tx durable.Tx, sc fleet.Scope,
 	return out, nil
 }
 
-// stateQuery reads some rows of a table of the registry by a column of theirs.
-type stateQuery[T any] struct {
-	text   string // up to the condition on the column
-	column string
-	keys   []string
-	tail   string // behind it
-	scan   func(scanner) (T, error)
-	key    func(*T) string
-}
-
-// CertificateStates returns the certificates of some ids with their number and
-// status alone.
-func (s *Store) CertificateStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, ids []string) (
+// CertificateStates returns some certificates with their number and status
+// alone.
+func (s *Store) CertificateStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, list []audit.Resource) (
 	map[string]*fleet.Certificate, error,
 ) {
-	return states(ctx, s, tx, sc, stateQuery[fleet.Certificate]{
-		text: `SELECT seq, id, status FROM certificates WHERE scope = @scope AND `, column: "id", keys: ids,
-		scan: func(r scanner) (c fleet.Certificate, err error) { return c, r.Scan(&c.Seq, &c.ID, &c.Status) },
-		key:  func(c *fleet.Certificate) string { return c.ID },
-	})
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	return certificateStates(ctx, q, scope, list)
+}
+
+// certificateStates finds certificates by the number that they had, which
+// leads to the row without the index of ids, which have no order. Where it does
+// not, because the id was registered anew, the id does.
+func certificateStates(ctx context.Context, q querier, scope int64, list []audit.Resource) (
+	map[string]*fleet.Certificate, error,
+) {
+	read := stateQuery[fleet.Certificate]{
+		text: `SELECT seq, id, status FROM certificates WHERE `, column: "seq", keys: numbersIn(scope, list),
+		scan: scanCertificateState, key: func(c *fleet.Certificate) string { return c.ID },
+	}
+	out, err := read.run(ctx, q, args{})
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for i := range list {
+		if out[list[i].Key] == nil {
+			missing = append(missing, list[i].Key)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	read.text, read.column, read.keys = read.text+`scope = @scope AND `, "id", missing
+	more, err := read.run(ctx, q, args{"scope": scope})
+	maps.Copy(out, more)
+	return out, err
+}
+
+// numbersIn are the numbers of resources that certificates of a scope can have.
+func numbersIn(scope int64, list []audit.Resource) []int64 {
+	first, last := certificateRange(scope)
+	numbers := make([]int64, 0, len(list))
+	for i := range list {
+		if n := list[i].Seq; n >= first && n <= last {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+func scanCertificateState(r scanner) (c fleet.Certificate, err error) {
+	var status string // to the driver a Status could be anything, which is slow
+	err = r.Scan(&c.Seq, &c.ID, &status)
+	c.Status = fleet.Status(status)
+	return c, err
 }
 
 // CACertificateStates returns the CA certificates of some ids with their

@@ -29,6 +29,7 @@ CREATE TABLE audits (
 CREATE INDEX audits_started ON audits (scope, started_at, seq);
 CREATE INDEX audits_running ON audits (scope) WHERE status = 'IN_PROGRESS';
 
+-- resource_seq is the number that the resource had, 0 for one without.
 CREATE TABLE findings (
     audit         BIGINT NOT NULL,
     n             BIGINT NOT NULL,
@@ -37,6 +38,7 @@ CREATE TABLE findings (
     severity      TEXT COLLATE "C"    NOT NULL,
     resource_type TEXT COLLATE "C"    NOT NULL,
     resource      TEXT COLLATE "C"    NOT NULL,
+    resource_seq  BIGINT NOT NULL,
     info          TEXT COLLATE "C"    NOT NULL,
     reason_code   TEXT COLLATE "C"    NOT NULL,
     reason        TEXT COLLATE "C"    NOT NULL,

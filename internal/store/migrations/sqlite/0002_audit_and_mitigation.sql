@@ -29,6 +29,7 @@ CREATE TABLE audits (
 CREATE INDEX audits_started ON audits (scope, started_at, seq);
 CREATE INDEX audits_running ON audits (scope) WHERE status = 'IN_PROGRESS';
 
+-- resource_seq is the number that the resource had, 0 for one without.
 CREATE TABLE findings (
     audit         INTEGER NOT NULL,
     n             INTEGER NOT NULL,
@@ -37,6 +38,7 @@ CREATE TABLE findings (
     severity      TEXT    NOT NULL,
     resource_type TEXT    NOT NULL,
     resource      TEXT    NOT NULL,
+    resource_seq  INTEGER NOT NULL,
     info          TEXT    NOT NULL,
     reason_code   TEXT    NOT NULL,
     reason        TEXT    NOT NULL,
