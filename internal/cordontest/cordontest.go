@@ -28,8 +28,9 @@ const (
 	RootToken = "not-a-secret-not-a-secret-not-a-secret-1"
 )
 
-// Deadline is how long a test waits for something that takes milliseconds.
-const Deadline = 60 * time.Second
+// Deadline is how long a test waits for something that takes milliseconds, or
+// some seconds under the race detector on a busy machine.
+const Deadline = 3 * time.Minute
 
 // Databases are the databases that a test of behaviour runs on.
 var Databases = []string{"sqlite", "postgres"}

@@ -5,15 +5,18 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/iot"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/cordontest"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 )
 
-// manyThings is more than a slice changes, in two groups each.
-const manyThings = 2500
+// Numbers of things that take more changes than a slice makes, in two groups
+// each: five slices, and two.
+const (
+	manyThings = 2500
+	someThings = 600
+)
 
 // large is a certificate that many things share, behind a gate that holds the
 // task on it when its first slice is done.
@@ -26,7 +29,7 @@ type large struct {
 	cert           string
 }
 
-func newLarge(t *testing.T, database string) *large {
+func newLarge(t *testing.T, database string, things int) *large {
 	t.Helper()
 	l := &large{}
 	l.Cordon, l.gate = cordontest.StartHeld(t, database, "mitigation")
@@ -35,26 +38,8 @@ func newLarge(t *testing.T, database string) *large {
 	other := register(t, l.c, in(-1))
 	group(t, l.c, "quarantine", "")
 	group(t, l.c, "watch", "")
-	var g errgroup.Group
-	g.SetLimit(64) // writes of several callers share a commit
-	for i := range manyThings {
-		g.Go(func() error {
-			thing, err := fleet.NewThing(fleet.Thing{Name: fmt.Sprintf("thing-%d", i), ID: fmt.Sprint(i)},
-				fleet.AttributeUpdate{})
-			if err == nil {
-				_, err = l.Store().CreateThing(t.Context(), home, thing)
-			}
-			if err == nil {
-				err = l.Store().AttachThing(t.Context(), home, fleet.Attachment{
-					Thing: thing.Name, Certificate: l.cert, Type: fleet.NonExclusive,
-				})
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	thing(t, l.c, "thing", certARN(l.cert))
+	l.copyThing(t, things-1)
 	audit, found := audited(t, l.c, checkExpiring)
 	l.audit, l.shared, l.single = audit, found[l.cert], found[other]
 	action(t, l.c, "join", joining("quarantine", "watch"))
@@ -62,6 +47,29 @@ func newLarge(t *testing.T, database string) *large {
 	begin(t, l.c, "task", aim(audit), mapping{checkExpiring: {"join", "deactivate"}})
 	l.gate.Await(t, "task")
 	return l
+}
+
+// copyThing makes copies of the thing that the API has made, and attaches them
+// as it is. Calls would take longer than the test.
+func (l *large) copyThing(t *testing.T, copies int) {
+	t.Helper()
+	numbers := fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, copies)
+	for _, text := range []string{
+		numbers + `INSERT INTO things (scope, name, id, attributes, version, created_at)
+			SELECT scope, name || '-' || i, id, attributes, version, created_at FROM things, n`,
+		numbers + `INSERT INTO thing_principals (scope, certificate, thing, exclusive, created_at)
+			SELECT scope, certificate, thing || '-' || i, exclusive, created_at FROM thing_principals, n`,
+	} {
+		var err error
+		if pool := l.Store().Postgres(); pool != nil {
+			_, err = pool.Exec(t.Context(), text)
+		} else {
+			_, err = l.Store().SQLite().ExecContext(t.Context(), text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // inBoth holds how many things are in each of the two groups.
@@ -84,7 +92,7 @@ func TestAnExecutionSpansSlices(t *testing.T) {
 	t.Parallel()
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
-			l := newLarge(t, database)
+			l := newLarge(t, database, manyThings)
 			wantTask(t, l.task(t), checkExpiring, taskRunning, counts{2, 0, 0, 0, 0})
 			inOrder(t, "the first", executions(t, l.c, "task", l.shared), "join IN_PROGRESS", "deactivate PENDING")
 			inOrder(t, "the next", executions(t, l.c, "task", l.single), "join PENDING", "deactivate PENDING")
@@ -130,7 +138,7 @@ func TestCancelStopsAnExecutionBetweenSlices(t *testing.T) {
 	t.Parallel()
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
-			l := newLarge(t, database)
+			l := newLarge(t, database, someThings)
 			_, err := l.c.CancelAuditMitigationActionsTask(t.Context(), &iot.CancelAuditMitigationActionsTaskInput{
 				TaskId: new("task"),
 			})
