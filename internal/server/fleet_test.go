@@ -33,30 +33,41 @@ const (
 	logging  = "LOGGING_DISABLED_CHECK"
 )
 
-// The fleet, in shares that are spread over it. An audit takes a slice for the
-// account, 20 for the certificates, each with as many findings as end a slice,
-// and one to see that there are no more; a mitigation task takes 21 slices for
-// the findings and one to see that there are no more.
-const (
-	healthy   = 500    // far from their end
-	expired   = 20_000 // the findings, of which:
-	inTransit = 100    // are in transfer, and cannot be deactivated
-	retired   = 200    // were deactivated by hand since the audit
-	changed   = expired - inTransit - retired
+// size is how large a fleet is, in units of 205 certificates. The shares are
+// spread over it.
+type size int
 
-	sliceRows  = 1000
-	lastAudit  = 21 // that finds anything
-	lastChange = 21
-	lastSlice  = 22
+// The sizes: the small one is for what needs several slices and not more, for
+// SQLite is slow under the race detector.
+const (
+	small size = 10
+	large size = 100 // 20,000 findings
 )
+
+// healthy certificates are far from their end; expired ones are the findings,
+// of which some are in transfer and cannot be deactivated, and some were
+// deactivated by hand since the audit.
+func (s size) healthy() int   { return 5 * int(s) }
+func (s size) expired() int   { return 200 * int(s) }
+func (s size) inTransit() int { return int(s) }
+func (s size) retired() int   { return 2 * int(s) }
+func (s size) changed() int   { return s.expired() - s.inTransit() - s.retired() }
+
+// sliceRows is how many findings end a slice.
+const sliceRows = 1000
+
+// last is the last slice that finds or changes anything: an audit has one for
+// the account before those of the certificates, and a task has one finding
+// more than certificates. Both need one slice more to see that this is all.
+func (s size) last() int { return s.expired()/sliceRows + 1 }
 
 var scope = fleet.Scope{Account: cordontest.Account, Region: cordontest.Region}
 
 // newFleet makes up certificates, in the order of registration.
-func newFleet() []fleet.Certificate {
+func newFleet(s size) []fleet.Certificate {
 	now := time.Now()
-	list := make([]fleet.Certificate, 0, healthy+expired)
-	for i := range expired + healthy {
+	list := make([]fleet.Certificate, 0, s.healthy()+s.expired())
+	for i := range s.healthy() + s.expired() {
 		c := fleet.Certificate{
 			ID: randomID(), Status: fleet.Active, Mode: fleet.ModeSNIOnly, Key: fleet.Key{Type: "EC", Bits: 256},
 			NotBefore: now.AddDate(-2, 0, 0), NotAfter: now.AddDate(-1, 0, 0), Generation: "1", CustomerVersion: 1,
@@ -84,53 +95,66 @@ func randomID() string {
 	return hex.EncodeToString(b)
 }
 
-// fleets are databases that tests start from: one with the fleet, and one in
+// rig is a database of its own for one test.
+type rig struct {
+	size
+	cfg   config.Config
+	audit string // the id of the audit, where there was one
+}
+
+// prepared are databases that tests start from: one with a fleet, and one in
 // which it has been audited too. They are made once and copied.
-type fleets struct {
+type prepared struct {
 	once       sync.Once
 	registered config.Config
-	audited    config.Config
-	audit      string // the audit's id
+	audited    rig
 	made       bool
 }
 
 var (
-	prepared = map[string]*fleets{"sqlite": {}, "postgres": {}}
-	keepDirs []string
-	keepMu   sync.Mutex
+	preparedMu sync.Mutex
+	allMade    = map[string]*prepared{} // by database and size
+	keepDirs   []string
 )
 
-// registeredFleet is a database of its own with the fleet.
-func registeredFleet(t *testing.T, database string) config.Config {
+// registeredFleet is a database with a fleet.
+func registeredFleet(t *testing.T, database string, s size) *rig {
 	t.Helper()
-	return clone(t, database, prepare(t, database).registered)
+	return &rig{size: s, cfg: clone(t, database, prepare(t, database, s).registered)}
 }
 
-// auditedFleet is a database of its own with the audited fleet.
-func auditedFleet(t *testing.T, database string) (cfg config.Config, audit string) {
+// auditedFleet is a database with a fleet that has been audited.
+func auditedFleet(t *testing.T, database string, s size) *rig {
 	t.Helper()
-	f := prepare(t, database)
-	return clone(t, database, f.audited), f.audit
+	r := prepare(t, database, s).audited
+	r.cfg = clone(t, database, r.cfg)
+	return &r
 }
 
-func prepare(t *testing.T, database string) *fleets {
+func prepare(t *testing.T, database string, s size) *prepared {
 	t.Helper()
-	f := prepared[database]
+	key := fmt.Sprint(database, s)
+	preparedMu.Lock()
+	if allMade[key] == nil {
+		allMade[key] = &prepared{}
+	}
+	f := allMade[key]
+	preparedMu.Unlock()
 	if database == "postgres" {
 		pgtest.URL(t) // skips without PostgreSQL
 	}
-	f.once.Do(func() { f.make(t, database) })
+	f.once.Do(func() { f.make(t, database, s) })
 	if !f.made {
 		t.Fatal("the fleet could not be made, see an earlier test")
 	}
 	return f
 }
 
-func (f *fleets) make(t *testing.T, database string) {
+func (f *prepared) make(t *testing.T, database string, s size) {
 	t.Helper()
 	f.registered = keepable(t, database)
-	list := newFleet()
-	within(t, f.registered, func(c *cordontest.Cordon) {
+	list := newFleet(s)
+	within(t, f.registered, server.Options{}, func(c *cordontest.Cordon) {
 		if err := c.Store().RegisterCertificates(t.Context(), scope, list); err != nil {
 			t.Fatal(err)
 		}
@@ -145,11 +169,11 @@ func (f *fleets) make(t *testing.T, database string) {
 			t.Fatal(err)
 		}
 	})
-	f.audited = keepable(t, database)
-	f.audited.SecretsKeyFile = f.registered.SecretsKeyFile
-	copyDatabase(t, f.registered, f.audited)
-	within(t, f.audited, func(c *cordontest.Cordon) {
-		f.audit, _ = cordontest.Audit(t, c.IoT(), expiring, logging)
+	f.audited = rig{size: s, cfg: keepable(t, database)}
+	f.audited.cfg.SecretsKeyFile = f.registered.SecretsKeyFile
+	copyDatabase(t, f.registered, f.audited.cfg)
+	within(t, f.audited.cfg, server.Options{}, func(c *cordontest.Cordon) {
+		f.audited.audit, _ = cordontest.Audit(t, c.IoT(), expiring, logging)
 		for i := range list {
 			if isRetired(i) {
 				if err := c.Store().SetCertificateStatus(t.Context(), scope, list[i].ID, fleet.Inactive); err != nil {
@@ -162,9 +186,9 @@ func (f *fleets) make(t *testing.T, database string) {
 }
 
 // within runs a server in this process for as long as fn takes.
-func within(t *testing.T, cfg config.Config, fn func(c *cordontest.Cordon)) {
+func within(t *testing.T, cfg config.Config, o server.Options, fn func(c *cordontest.Cordon)) {
 	t.Helper()
-	c := cordontest.Start(t, cfg, server.Options{})
+	c := cordontest.Start(t, cfg, o)
 	fn(c)
 	if err := c.Stop(); err != nil {
 		t.Fatal(err)
@@ -179,9 +203,9 @@ func keepable(t *testing.T, database string) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keepMu.Lock()
+	preparedMu.Lock()
 	keepDirs = append(keepDirs, dir)
-	keepMu.Unlock()
+	preparedMu.Unlock()
 	cfg := cordontest.Settings(t, database)
 	if database == "sqlite" {
 		cfg.DataDir = dir
@@ -287,14 +311,16 @@ func onDatabase(t *testing.T, cfg config.Config, name string) string {
 
 // evidence is a database seen from outside, not through the store.
 type evidence struct {
-	t  *testing.T
+	t *testing.T
+	size
 	db *sql.DB
 }
 
 // inspect opens the database of a process that is gone. On SQLite it is a copy:
 // whoever opens the original would tidy up what the crash left behind.
-func inspect(t *testing.T, cfg config.Config) *evidence {
+func (r *rig) inspect(t *testing.T) *evidence {
 	t.Helper()
+	cfg := r.cfg
 	// Without statistics, joins as nested loops would take minutes.
 	driver, address := "pgx", cfg.DatabaseURL.Reveal()+"&enable_nestloop=off"
 	if cfg.DatabaseURL.Reveal() == "" {
@@ -307,7 +333,7 @@ func inspect(t *testing.T, cfg config.Config) *evidence {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &evidence{t, db}
+	return &evidence{t, r.size, db}
 }
 
 // number reads one number.

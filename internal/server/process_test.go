@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,6 +31,11 @@ const stopsVariable = "CORDON_TEST_STOPS"
 func TestMain(m *testing.M) {
 	if text, child := os.LookupEnv(stopsVariable); child {
 		os.Exit(cli.Main(serve(text)))
+	}
+	flag.Parse()
+	// The tests mostly wait for other processes.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	removeFleets()
@@ -168,9 +174,14 @@ func (p *process) follow(log io.Reader, out io.Writer) {
 func start(t *testing.T, cfg config.Config, stops ...stop) *process {
 	t.Helper()
 	p := launch(t, cfg, stops...)
+	p.awaitReady(t)
+	return p
+}
+
+func (p *process) awaitReady(t *testing.T) {
+	t.Helper()
 	s := p.await(t, "ready")
 	p.url, p.ops = s.API, s.Ops
-	return p
 }
 
 // await waits for a line of the log.
