@@ -106,9 +106,27 @@ type measurement struct {
 func newMeasurement(s Spec, h home, log io.Writer) *measurement {
 	return &measurement{
 		spec: s, home: h, now: time.Now().UTC().Truncate(time.Millisecond),
-		log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})),
+		log: slog.New(failures{slog.NewTextHandler(log, nil)}),
 	}
 }
+
+// failures passes on errors only. The durable engine warns of polls that the
+// end of a round cuts off.
+type failures struct{ slog.Handler }
+
+// Handle passes a record on, or not.
+func (f failures) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelError {
+		return nil
+	}
+	return f.Handler.Handle(ctx, r)
+}
+
+// WithAttrs adds attributes to every record.
+func (f failures) WithAttrs(a []slog.Attr) slog.Handler { return failures{f.Handler.WithAttrs(a)} }
+
+// WithGroup puts the attributes of every record in a group.
+func (f failures) WithGroup(n string) slog.Handler { return failures{f.Handler.WithGroup(n)} }
 
 func (m *measurement) run(ctx context.Context) (*Result, error) {
 	if m.spec.Kind == Audit {
