@@ -129,6 +129,7 @@ func (row *certificateRow) dest(digests bool) (dest []any, columns string) {
 }
 
 func (row *certificateRow) certificate() fleet.Certificate {
-	row.c.Status, row.c.NotAfter, row.c.Created = fleet.Status(row.status), fromMillis(row.notAfter), fromMillis(row.created)
+	row.c.Status = fleet.Status(row.status)
+	row.c.NotAfter, row.c.Created = fromMillis(row.notAfter), fromMillis(row.created)
 	return row.c
 }
