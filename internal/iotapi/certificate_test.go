@@ -139,7 +139,8 @@ func TestRegisterCertificateUnderACA(t *testing.T) {
 			t.Errorf("got %+v, want it active under its CA", d)
 		}
 		_, err = c.RegisterCertificate(t.Context(), &iot.RegisterCertificateInput{
-			CertificatePem: &pem, SetAsActive: aws.Bool(true), Status: types.CertificateStatusInactive,
+			CertificatePem: &pem, Status: types.CertificateStatusInactive,
+			SetAsActive: aws.Bool(true), //lint:ignore SA1019 older clients still send it
 		})
 		expect(t, err, invalid)
 		list, err := c.ListCertificatesByCA(t.Context(), &iot.ListCertificatesByCAInput{CaCertificateId: &ca})

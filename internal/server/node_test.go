@@ -72,7 +72,8 @@ func TestAFrozenNodeThatWakesDoesNothingTwice(t *testing.T) {
 		{"between two slices, in the middle of the other's", at("after", 10), new(at("after", 3)), nil, false},
 		{"between two slices, after the end", at("after", 10), nil, nil, false},
 		{"inside a slice, before the other's first", at("inside", 10), new(at("before", 1)), nil, false},
-		{"inside a slice, in the way of the other's first", at("inside", 10), new(at("before", 1)), new(at("after", 12)), false},
+		{"inside a slice, in the way of the other's first",
+			at("inside", 10), new(at("before", 1)), new(at("after", 12)), false},
 		{"inside a slice and cut off, in the middle of the other's", at("inside", 10), new(at("after", 3)), nil, true},
 		{"inside a slice and cut off, after the end", at("inside", 10), nil, nil, true},
 	} {

@@ -41,11 +41,3 @@ func words(name string) []string {
 	}
 	return append(list, name[start:])
 }
-
-// article puts "a" or "an" before a word.
-func article(word string) string {
-	if strings.ContainsRune("AEIOU", unicode.ToUpper(rune(word[0]))) {
-		return "an " + word
-	}
-	return "a " + word
-}
