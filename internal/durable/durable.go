@@ -359,6 +359,10 @@ func (r *run) abandon(reason string) error {
 	return err
 }
 
+// lostOutcome is what the engine says of a task that was canceled, or adopted
+// by another node, while a slice ran: what happens then as it should.
+const lostOutcome = "Workflow outcome was not recorded"
+
 // quiet passes on warnings only: the engine tells an operator nothing below.
 type quiet struct{ slog.Handler }
 
@@ -369,6 +373,9 @@ func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle caps records at WARN: what matters of an error, the task's own
 // functions report.
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, lostOutcome) {
+		return nil
+	}
 	r.Level = min(r.Level, slog.LevelWarn)
 	return q.Handler.Handle(ctx, r)
 }
