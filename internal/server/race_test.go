@@ -175,6 +175,7 @@ func (r *rig) wantCounted(t *testing.T, s *types.TaskStatisticsForAuditCheck,
 	e.want(int(*s.SucceededFindingsCount+*s.FailedFindingsCount), "executions", `SELECT count(*) FROM executions`)
 	wantText(t, "stored status", e.text(`SELECT status FROM mitigation_tasks`), string(status))
 	e.wantChangesToMatch()
+	e.wantChangesToBeTrue()
 	if sum := *s.SucceededFindingsCount + *s.FailedFindingsCount + *s.CanceledFindingsCount; sum != int64(r.expired()) {
 		t.Errorf("got outcomes of %d findings, want %d", sum, r.expired())
 	}

@@ -63,6 +63,7 @@ func TestAProcessThatIsToldToEndInMidTaskGoesOnAtTheNextStart(t *testing.T) {
 			e := r.inspect(t)
 			t.Logf("%d of %d executions were committed", e.number(`SELECT count(*) FROM executions`), r.expired())
 			e.wantChangesToMatch()
+			e.wantChangesToBeTrue()
 
 			p = start(t, r.cfg)
 			r.wantMitigated(t, p)
@@ -162,6 +163,7 @@ func (r *rig) wantAbandonedInDatabase(t *testing.T, slices int) {
 	wantText(t, "message", e.text(`SELECT message FROM mitigation_tasks`), "an internal failure stopped this task")
 	e.want(r.executionsAfter(slices), "executions", `SELECT count(*) FROM executions`)
 	e.wantChangesToMatch()
+	e.wantChangesToBeTrue()
 }
 
 func TestAnAuditThatPanicsFailsAndSaysSo(t *testing.T) {
