@@ -86,6 +86,9 @@ type Nodes interface {
 	// ClaimSilent claims for this node every node that has been silent for
 	// longer than the time given and is claimed by no live node.
 	ClaimSilent(ctx context.Context, by string, silence time.Duration) ([]string, error)
+	// Known reports whether a node has said that it is alive and was not
+	// forgotten since.
+	Known(ctx context.Context, node string) (bool, error)
 	// Forget removes a node whose workflows were taken over, or that leaves.
 	Forget(ctx context.Context, node string) error
 }
@@ -111,7 +114,8 @@ type Task interface {
 	// Slice does the next part of the task and reports whether there is more.
 	// It must be a function of the database alone.
 	Slice(ctx context.Context, tx Tx, id ID) (more bool, err error)
-	// Abandon records that the task cannot be finished.
+	// Abandon records that the task cannot be finished. It leaves a task that has
+	// ended as it is, for it may be called more than once.
 	Abandon(ctx context.Context, tx Tx, id ID, reason string) error
 }
 
@@ -203,8 +207,8 @@ func (e *Engine) Start(id ID) error {
 }
 
 // Reconcile makes sure that tasks which are in progress are being worked on:
-// it starts those that have no workflow, and abandons those whose workflow the
-// engine gave up. Several nodes may do so at once.
+// it starts those that have no workflow, takes over those of a node that nobody
+// knows, and abandons those whose workflow the engine gave up. Several nodes may do so at once.
 func (e *Engine) Reconcile(ids []ID) error {
 	for _, id := range ids {
 		list, err := dbos.ListWorkflows(e.ctx, dbos.WithFilterWorkflowIDs(id.String()),
@@ -214,6 +218,11 @@ func (e *Engine) Reconcile(ids []ID) error {
 		}
 		switch {
 		case len(list) == 0:
+		case list[0].Status == dbos.WorkflowStatusPending:
+			if err := e.adoptOrphan(list[0]); err != nil {
+				return err
+			}
+			continue
 		case list[0].Status == dbos.WorkflowStatusError, list[0].Status == dbos.WorkflowStatusMaxRecoveryAttemptsExceeded:
 			id.Kind = abandoning + id.Kind
 		default:
@@ -359,9 +368,10 @@ func (r *run) abandon(reason string) error {
 	return err
 }
 
-// lostOutcome is what the engine says of a task that was canceled, or adopted
-// by another node, while a slice ran: what happens then as it should.
-const lostOutcome = "Workflow outcome was not recorded"
+// noise is what the engine warns of and what is as it should be: a task that
+// was canceled, or adopted by another node, while a slice ran; and errors that
+// are stored as text.
+var noise = []string{"Workflow outcome was not recorded", "workflow error type cannot be gob-encoded"}
 
 // quiet passes on warnings only: the engine tells an operator nothing below.
 type quiet struct{ slog.Handler }
@@ -373,8 +383,10 @@ func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle caps records at WARN: what matters of an error, the task's own
 // functions report.
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
-	if strings.HasPrefix(r.Message, lostOutcome) {
-		return nil
+	for _, prefix := range noise {
+		if strings.HasPrefix(r.Message, prefix) {
+			return nil
+		}
 	}
 	r.Level = min(r.Level, slog.LevelWarn)
 	return q.Handler.Handle(ctx, r)

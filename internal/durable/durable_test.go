@@ -197,7 +197,9 @@ func rows(ctx context.Context, tx durable.Tx) (int, error) {
 }
 
 func (c *counter) Abandon(ctx context.Context, tx durable.Tx, _ durable.ID, reason string) error {
-	if _, err := tx.Exec(ctx, "INSERT INTO ends (reason) VALUES ($1)", reason); err != nil {
+	// A task that has ended is left as it is: Reconcile may come a second time.
+	if _, err := tx.Exec(ctx, "INSERT INTO ends (reason) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM ends)",
+		reason); err != nil {
 		return err
 	}
 	c.ended <- "abandoned"
@@ -462,6 +464,8 @@ func (deaf) Beat(context.Context, string) error { return nil }
 func (d *deaf) ClaimSilent(context.Context, string, time.Duration) ([]string, error) {
 	return d.silent, nil
 }
+
+func (deaf) Known(context.Context, string) (bool, error) { return true, nil }
 
 func (d *deaf) Forget(context.Context, string) error { return nil }
 

@@ -82,6 +82,19 @@ func (e *Engine) adopt(node string) error {
 	return nil
 }
 
+// adoptOrphan takes over a workflow whose node is not known: one that woke after
+// its tasks were taken over, and died before it said that it is alive.
+func (e *Engine) adoptOrphan(w dbos.WorkflowStatus) error {
+	if e.cfg.Nodes == nil {
+		return nil
+	}
+	known, err := e.cfg.Nodes.Known(e.ctx, w.ExecutorID)
+	if err != nil || known {
+		return err
+	}
+	return e.adopt(w.ExecutorID)
+}
+
 func (e *Engine) purge(now time.Time) error {
 	for {
 		list, err := dbos.ListWorkflows(e.ctx, dbos.WithFilterCompletedBefore(now.Add(-keepFinished)),

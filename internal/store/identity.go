@@ -166,6 +166,13 @@ func (s *Store) ClaimSilent(ctx context.Context, by string, silence time.Duratio
 		RETURNING id`, args{"by": by, "silence": silence.Milliseconds()}, scalar[string])
 }
 
+// Known reports whether a node has said that it is alive and was not forgotten
+// since.
+func (s *Store) Known(ctx context.Context, node string) (bool, error) {
+	n, err := count(ctx, s.read, `SELECT count(*) FROM nodes WHERE id = @node`, args{"node": node})
+	return n > 0, err
+}
+
 // Forget removes a node whose workflows were taken over.
 func (s *Store) Forget(ctx context.Context, node string) error {
 	_, err := s.read.exec(ctx, `DELETE FROM nodes WHERE id = @node`, args{"node": node})

@@ -55,6 +55,8 @@ type Store struct {
 
 const (
 	readers = 8
+	// cacheKB is how much of a SQLite database its writer keeps in memory.
+	cacheKB = 64 << 10
 	// poolSize is how many connections a node takes from PostgreSQL unless its
 	// URL says pool_max_conns: a task in progress holds one during a slice.
 	poolSize        = 32
@@ -96,7 +98,9 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("open database: %w", err)
 	}
 	s.writeDB.SetMaxOpenConns(1)
-	if s.readDB, err = sql.Open("sqlite", sqliteDSN(file, "_pragma=query_only(true)")); err != nil {
+	// All readers together keep as much as the writer.
+	reading := fmt.Sprintf("_pragma=query_only(true)&_pragma=cache_size(%d)", -cacheKB/readers)
+	if s.readDB, err = sql.Open("sqlite", sqliteDSN(file, reading)); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	s.readDB.SetMaxOpenConns(readers)
@@ -109,7 +113,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 func sqliteDSN(file, extra string) string {
 	v := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(ON)",
-		"wal_autocheckpoint(0)", "cache_size(-65536)", "journal_size_limit(67108864)",
+		"wal_autocheckpoint(0)", fmt.Sprintf("cache_size(%d)", -cacheKB), "journal_size_limit(67108864)",
 	}}
 	return "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + v.Encode() + "&" + extra
 }
@@ -150,7 +154,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	// A frozen node must not hold row locks for ever. The URL may set its own
 	// limit.
 	if params["idle_in_transaction_session_timeout"] == "" {
-		params["idle_in_transaction_session_timeout"] = "60000"
+		params["idle_in_transaction_session_timeout"] = "15000"
 	}
 	if !strings.Contains(o.URL, "pool_max_conns") {
 		cfg.MaxConns = poolSize
