@@ -21,7 +21,7 @@ const (
 	// looking.
 	SliceFindings = 1000
 	// saveFindings is how many findings are stored at a time inside a slice.
-	saveFindings = 250
+	saveFindings = 500
 )
 
 // SliceStore is what the engine needs of the database, inside the transaction
@@ -38,7 +38,7 @@ type SliceStore interface {
 	LoggingOptionsIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*fleet.LoggingOptions, error)
 	CACertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.CACertificate, error)
 	// CertificatePage streams a page in parts, between which the transaction can
-	// be used. It may be left early.
+	// be used. A part is gone with the next; the page may be left early.
 	CertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) iter.Seq2[[]fleet.Certificate, error]
 	// PolicyPage lists the default versions.
 	PolicyPage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.PolicyVersion, error)

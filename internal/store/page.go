@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -29,16 +30,30 @@ func (s *Store) CertificatePage(ctx context.Context, tx durable.Tx, sc fleet.Sco
 			return
 		}
 		read := certificateReader{q: q, scope: scope, page: p, batch: p.Limit}
-		if s.pool != nil {
-			err = read.each(ctx, func(list []fleet.Certificate) bool { return yield(list, nil) })
-		} else {
-			read.q, read.batch = s.read, batchRows
-			err = read.ahead(context.WithoutCancel(ctx), func(list []fleet.Certificate) bool { return yield(list, nil) })
+		run := read.each
+		if s.pool == nil {
+			read.q, read.batch, run = s.read, batchRows, read.ahead
+			ctx = context.WithoutCancel(ctx) // see sliceQuerier.context
 		}
+		err = run(ctx, func(list []fleet.Certificate) bool {
+			defer used.Put(&list)
+			return yield(list, nil)
+		})
 		if err != nil {
 			yield(nil, err)
 		}
 	}
+}
+
+// used are batches that were looked at: a fleet in batches that are each made
+// anew is work for the garbage collector.
+var used sync.Pool
+
+func freshBatch(n int) []fleet.Certificate {
+	if list, ok := used.Get().(*[]fleet.Certificate); ok && cap(*list) >= n {
+		return (*list)[:0]
+	}
+	return make([]fleet.Certificate, 0, n)
 }
 
 // certificateReader reads a page of certificates in batches.
@@ -87,13 +102,13 @@ func (cr *certificateReader) each(ctx context.Context, yield func([]fleet.Certif
 		return err
 	}
 	defer r.Close()
-	list := make([]fleet.Certificate, 0, cr.batch)
+	list := freshBatch(cr.batch)
 	for r.Next() {
 		if len(list) == cr.batch {
 			if !yield(list) {
 				return nil
 			}
-			list = make([]fleet.Certificate, 0, cr.batch)
+			list = freshBatch(cr.batch)
 		}
 		if err := r.Scan(dest...); err != nil {
 			return err
