@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -27,6 +28,19 @@ type auditStore interface {
 	Findings(ctx context.Context, scope fleet.Scope, q audit.FindingQuery) ([]audit.Finding, error)
 	// RelatedResources lists those of one finding, behind a number of them.
 	RelatedResources(ctx context.Context, scope fleet.Scope, id string, after, limit int) ([]audit.Resource, error)
+}
+
+func (a *API) auditOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.UpdateAccountAuditConfiguration, a.updateAccountAuditConfiguration).
+			Refusing("auditNotificationTargetConfigurations"),
+		awswire.Op(wire.DescribeAccountAuditConfiguration, a.describeAccountAuditConfiguration),
+		awswire.Op(wire.DeleteAccountAuditConfiguration, a.deleteAccountAuditConfiguration),
+		awswire.Op(wire.StartOnDemandAuditTask, a.startOnDemandAuditTask),
+		awswire.Op(wire.DescribeAuditTask, a.describeAuditTask),
+		awswire.Op(wire.CancelAuditTask, a.cancelAuditTask),
+		awswire.Op(wire.ListAuditTasks, a.listAuditTasks),
+	}
 }
 
 func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.UpdateAccountAuditConfigurationRequest) (

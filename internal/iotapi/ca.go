@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -34,6 +35,18 @@ type caStore interface {
 	NeedRegistrationCode(ctx context.Context, scope fleet.Scope, candidate string) (string, error)
 	// DeleteRegistrationCode removes the scope's code, or is NotFound.
 	DeleteRegistrationCode(ctx context.Context, scope fleet.Scope) error
+}
+
+func (a *API) caOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.GetRegistrationCode, a.getRegistrationCode),
+		awswire.Op(wire.DeleteRegistrationCode, a.deleteRegistrationCode),
+		awswire.Op(wire.RegisterCACertificate, a.registerCACertificate).Refusing("registrationConfig"),
+		awswire.Op(wire.DescribeCACertificate, a.describeCACertificate),
+		awswire.Op(wire.UpdateCACertificate, a.updateCACertificate).Refusing("registrationConfig"),
+		awswire.Op(wire.DeleteCACertificate, a.deleteCACertificate),
+		awswire.Op(wire.ListCACertificates, a.listCACertificates).Refusing("templateName"),
+	}
 }
 
 func (a *API) getRegistrationCode(ctx context.Context, _ *wire.GetRegistrationCodeRequest) (

@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -30,6 +31,20 @@ type certificateStore interface {
 type Authorities interface {
 	// Authority returns an account's CA, which is made on first use.
 	Authority(ctx context.Context, account string) (*pki.Authority, error)
+}
+
+func (a *API) certificateOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.RegisterCertificateWithoutCA, a.registerCertificateWithoutCA),
+		awswire.Op(wire.RegisterCertificate, a.registerCertificate),
+		awswire.Op(wire.DescribeCertificate, a.describeCertificate),
+		awswire.Op(wire.UpdateCertificate, a.updateCertificate),
+		awswire.Op(wire.DeleteCertificate, a.deleteCertificate),
+		awswire.Op(wire.ListCertificates, a.listCertificates),
+		awswire.Op(wire.ListCertificatesByCA, a.listCertificatesByCA),
+		awswire.Op(wire.CreateKeysAndCertificate, a.createKeysAndCertificate),
+		awswire.Op(wire.CreateCertificateFromCsr, a.createCertificateFromCSR),
+	}
 }
 
 func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.RegisterCertificateWithoutCARequest) (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -12,6 +13,12 @@ import (
 // asked for.
 var endpointTypes = []string{
 	"iot:Data", "iot:Data-ATS", "iot:Data-Beta", "iot:CredentialProvider", "iot:Jobs", "iot:DeviceAdvisor",
+}
+
+func (a *API) endpointOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.DescribeEndpoint, a.describeEndpoint),
+	}
 }
 
 // describeEndpoint refuses every type: what they are the addresses of is not

@@ -4,9 +4,18 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
+
+func (a *API) findingOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.ListAuditFindings, a.listAuditFindings),
+		awswire.Op(wire.DescribeAuditFinding, a.describeAuditFinding),
+		awswire.Op(wire.ListRelatedResourcesForAuditFinding, a.listRelatedResourcesForAuditFinding),
+	}
+}
 
 func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsRequest) (
 	*wire.ListAuditFindingsResponse, error,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -33,6 +34,21 @@ type groupStore interface {
 	GroupsOf(ctx context.Context, scope fleet.Scope, thing, after string, limit int) ([]string, error)
 	// Members lists the things in a group by group and name, or is NotFound.
 	Members(ctx context.Context, scope fleet.Scope, q fleet.MemberQuery) ([]fleet.MemberPosition, error)
+}
+
+func (a *API) groupOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.CreateThingGroup, a.createThingGroup),
+		awswire.Op(wire.DescribeThingGroup, a.describeThingGroup),
+		awswire.Op(wire.UpdateThingGroup, a.updateThingGroup),
+		awswire.Op(wire.DeleteThingGroup, a.deleteThingGroup),
+		awswire.Op(wire.ListThingGroups, a.listThingGroups),
+		awswire.Op(wire.AddThingToThingGroup, a.addThingToThingGroup).Refusing("overrideDynamicGroups"),
+		awswire.Op(wire.RemoveThingFromThingGroup, a.removeThingFromThingGroup),
+		awswire.Op(wire.UpdateThingGroupsForThing, a.updateThingGroupsForThing).Refusing("overrideDynamicGroups"),
+		awswire.Op(wire.ListThingGroupsForThing, a.listThingGroupsForThing),
+		awswire.Op(wire.ListThingsInThingGroup, a.listThingsInThingGroup),
+	}
 }
 
 func (a *API) createThingGroup(ctx context.Context, in *wire.CreateThingGroupRequest) (

@@ -1,6 +1,8 @@
 package iotapi_test
 
 import (
+	"testing"
+
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 )
@@ -13,9 +15,35 @@ type attempt struct {
 	owner    want
 }
 
+// part is what one resource adds to a world, in a file of its own.
+type part struct {
+	furnish       func(*testing.T, *world) // last, in an otherwise furnished world
+	reads, writes func(*world) []attempt
+}
+
+var parts = []part{}
+
 // reads are the calls that change nothing. All succeed for the owner, so that
 // a refusal of a stranger is one for the scope.
 func (w *world) reads() []attempt {
+	all := w.commonReads()
+	for _, p := range parts {
+		all = append(all, p.reads(w)...)
+	}
+	return all
+}
+
+// writes are the calls that change something, in an order in which the owner
+// may make them all: those of the parts first, for the others take away what
+// stands.
+func (w *world) writes() (all []attempt) {
+	for _, p := range parts {
+		all = append(all, p.writes(w)...)
+	}
+	return append(all, w.commonWrites()...)
+}
+
+func (w *world) commonReads() []attempt {
 	from, to := window()
 	return []attempt{
 		{&iot.DescribeAccountAuditConfigurationInput{}, fine, fine},
@@ -61,9 +89,7 @@ func (w *world) reads() []attempt {
 	}
 }
 
-// writes are the calls that change something, in an order in which the owner
-// may make them all.
-func (w *world) writes() []attempt {
+func (w *world) commonWrites() []attempt {
 	m := mapping{checkExpiring: {"home-deactivate", "home-join"}}
 	cert := w.arn("cert", w.expiringID)
 	pump, broad := new("home-pump"), new("home-broad")

@@ -85,6 +85,9 @@ func furnish(t *testing.T, c *iot.Client, scope fleet.Scope, m *material, note s
 		RoleArn: w.role(), LogLevel: types.LogLevelInfo,
 	}})
 	w.mitigateAll(t)
+	for _, p := range parts {
+		p.furnish(t, w)
+	}
 	return w
 }
 

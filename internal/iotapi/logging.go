@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -14,6 +15,15 @@ type loggingStore interface {
 	LoggingOptions(ctx context.Context, scope fleet.Scope) (*fleet.LoggingOptions, error)
 	// UpdateLoggingOptions stores what change makes of the settings.
 	UpdateLoggingOptions(ctx context.Context, scope fleet.Scope, change func(*fleet.LoggingOptions) error) error
+}
+
+func (a *API) loggingOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.SetLoggingOptions, a.setLoggingOptions),
+		awswire.Op(wire.GetLoggingOptions, a.getLoggingOptions),
+		awswire.Op(wire.SetV2LoggingOptions, a.setV2LoggingOptions),
+		awswire.Op(wire.GetV2LoggingOptions, a.getV2LoggingOptions),
+	}
 }
 
 func (a *API) setLoggingOptions(ctx context.Context, in *wire.SetLoggingOptionsRequest) (

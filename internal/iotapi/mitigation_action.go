@@ -4,9 +4,22 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 )
+
+func (a *API) mitigationActionOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.CreateMitigationAction, a.createMitigationAction).
+			Refusing("actionParams.publishFindingToSnsParams", "actionParams.addThingsToThingGroupParams.overrideDynamicGroups"),
+		awswire.Op(wire.DescribeMitigationAction, a.describeMitigationAction),
+		awswire.Op(wire.UpdateMitigationAction, a.updateMitigationAction).
+			Refusing("actionParams.publishFindingToSnsParams", "actionParams.addThingsToThingGroupParams.overrideDynamicGroups"),
+		awswire.Op(wire.DeleteMitigationAction, a.deleteMitigationAction),
+		awswire.Op(wire.ListMitigationActions, a.listMitigationActions),
+	}
+}
 
 func (a *API) createMitigationAction(ctx context.Context, in *wire.CreateMitigationActionRequest) (
 	*wire.CreateMitigationActionResponse, error,

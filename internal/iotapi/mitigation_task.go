@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -22,6 +23,16 @@ type mitigationStore interface {
 	Mitigation(ctx context.Context, scope fleet.Scope, id string) (*mitigation.Task, error)
 	// Mitigations lists tasks, newest first.
 	Mitigations(ctx context.Context, scope fleet.Scope, q mitigation.TaskQuery) ([]mitigation.Summary, error)
+}
+
+func (a *API) mitigationTaskOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.StartAuditMitigationActionsTask, a.startAuditMitigationActionsTask),
+		awswire.Op(wire.DescribeAuditMitigationActionsTask, a.describeAuditMitigationActionsTask),
+		awswire.Op(wire.CancelAuditMitigationActionsTask, a.cancelAuditMitigationActionsTask),
+		awswire.Op(wire.ListAuditMitigationActionsTasks, a.listAuditMitigationActionsTasks),
+		awswire.Op(wire.ListAuditMitigationActionsExecutions, a.listAuditMitigationActionsExecutions),
+	}
 }
 
 func (a *API) startAuditMitigationActionsTask(ctx context.Context, in *wire.StartAuditMitigationActionsTaskRequest) (

@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -30,6 +31,20 @@ type policyStore interface {
 	DeletePolicyVersion(ctx context.Context, scope fleet.Scope, name string, version int64) error
 	// DeletePolicy applies fleet's rule.
 	DeletePolicy(ctx context.Context, scope fleet.Scope, name string) error
+}
+
+func (a *API) policyOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.CreatePolicy, a.createPolicy),
+		awswire.Op(wire.GetPolicy, a.getPolicy),
+		awswire.Op(wire.DeletePolicy, a.deletePolicy),
+		awswire.Op(wire.ListPolicies, a.listPolicies),
+		awswire.Op(wire.CreatePolicyVersion, a.createPolicyVersion),
+		awswire.Op(wire.GetPolicyVersion, a.getPolicyVersion),
+		awswire.Op(wire.DeletePolicyVersion, a.deletePolicyVersion),
+		awswire.Op(wire.ListPolicyVersions, a.listPolicyVersions),
+		awswire.Op(wire.SetDefaultPolicyVersion, a.setDefaultPolicyVersion),
+	}
 }
 
 func (a *API) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*wire.CreatePolicyResponse, error) {

@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -35,6 +36,17 @@ func certificatePrincipal(sc fleet.Scope, principal string) (id string, err erro
 		return "", fault.New(fault.Invalid, "the principal %q is not the ARN of a certificate", principal)
 	}
 	return id, nil
+}
+
+func (a *API) principalOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.AttachThingPrincipal, a.attachThingPrincipal),
+		awswire.Op(wire.DetachThingPrincipal, a.detachThingPrincipal),
+		awswire.Op(wire.ListThingPrincipals, a.listThingPrincipals),
+		awswire.Op(wire.ListThingPrincipalsV2, a.listThingPrincipalsV2),
+		awswire.Op(wire.ListPrincipalThings, a.listPrincipalThings),
+		awswire.Op(wire.ListPrincipalThingsV2, a.listPrincipalThingsV2),
+	}
 }
 
 func (a *API) attachThingPrincipal(ctx context.Context, in *wire.AttachThingPrincipalRequest) (

@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -19,6 +20,15 @@ type targetStore interface {
 	AttachedPolicies(ctx context.Context, scope fleet.Scope, t fleet.Target, p fleet.AttachedPage) ([]string, error)
 	// PolicyTargets lists the targets of a policy, or is NotFound.
 	PolicyTargets(ctx context.Context, scope fleet.Scope, policy string, p fleet.TargetPage) ([]fleet.Target, error)
+}
+
+func (a *API) targetOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.AttachPolicy, a.attachPolicy),
+		awswire.Op(wire.DetachPolicy, a.detachPolicy),
+		awswire.Op(wire.ListAttachedPolicies, a.listAttachedPolicies),
+		awswire.Op(wire.ListTargetsForPolicy, a.listTargetsForPolicy),
+	}
 }
 
 func (a *API) attachPolicy(ctx context.Context, in *wire.AttachPolicyRequest) (*wire.AttachPolicyResponse, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -24,6 +25,16 @@ type thingStore interface {
 	DeleteThing(ctx context.Context, scope fleet.Scope, name string, allow func(*fleet.Thing) error) error
 	// Things lists things by name.
 	Things(ctx context.Context, scope fleet.Scope, q fleet.ThingQuery) ([]*fleet.Thing, error)
+}
+
+func (a *API) thingOperations() []awswire.Served {
+	return []awswire.Served{
+		awswire.Op(wire.CreateThing, a.createThing).Refusing("thingTypeName", "billingGroupName"),
+		awswire.Op(wire.DescribeThing, a.describeThing),
+		awswire.Op(wire.UpdateThing, a.updateThing).Refusing("thingTypeName", "removeThingType"),
+		awswire.Op(wire.DeleteThing, a.deleteThing),
+		awswire.Op(wire.ListThings, a.listThings).Refusing("thingTypeName"),
+	}
 }
 
 func (a *API) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
