@@ -52,6 +52,8 @@ type Config struct {
 	RootSecretAccessKey Secret `placeholder:"KEY" secret:"whole" help:"Its secret; never a flag."`
 	// RootSecretAccessKeyFile was read into RootSecretAccessKey.
 	RootSecretAccessKeyFile string `placeholder:"FILE" help:"Private file that holds the secret."`
+	// Quotas is the name of a quota profile.
+	Quotas string `placeholder:"NAME" default:"default" enum:"default,aws" help:"Limits: aws has the numbers of AWS."`
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `placeholder:"LEVEL" default:"info" help:"debug, info, warn or error."`
 	// LogFormat is text or json.

@@ -44,6 +44,7 @@ func TestDefaults(t *testing.T) {
 		OpsListen: "127.0.0.1:8081",
 		AccountID: "000000000000",
 		Region:    "us-east-1",
+		Quotas:    "default",
 		LogFormat: "text",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -66,6 +67,7 @@ func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
 		ConfigFile:       path,
 		Region:           "from-flag",
 		AccountID:        "000000000043",
+		Quotas:           "default",
 		LogFormat:        "json",
 		LogLevel:         slog.LevelWarn,
 		InsecureHTTP:     true,

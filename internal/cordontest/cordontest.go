@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 
 	"github.com/cordon-iot/cordon/internal/config"
+	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/seal"
 	"github.com/cordon-iot/cordon/internal/server"
 	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
@@ -68,9 +69,13 @@ type Cordon struct {
 	done chan error
 }
 
-// Start runs a server until the test ends.
+// Start runs a server until the test ends. Its counts are those of AWS unless
+// the options say otherwise; no call is throttled.
 func Start(t testing.TB, cfg config.Config, o server.Options) *Cordon {
 	t.Helper()
+	if o.Quotas == nil {
+		o.Quotas = quota.AWS
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := server.Start(ctx, cfg, slog.New(slog.NewTextHandler(logWriter(t), nil)), o)
 	if err != nil {

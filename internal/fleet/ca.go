@@ -9,10 +9,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/pki"
 )
 
-// MaxCAsPerSubject is how many CA certificates with one subject an account may
-// register.
-const MaxCAsPerSubject = 10
-
 // The values of CACertificate.AutoRegistration.
 const (
 	AutoRegistrationEnabled  = "ENABLE"

@@ -31,16 +31,16 @@ func NewGroup(g Group, attributes AttributeUpdate) (*Group, error) {
 	return &g, g.setAttributes(attributes)
 }
 
-// Under makes a new group a child of parent, which has some children already.
-// A hierarchy that gets too deep or too wide is an Invalid fault.
-func (g *Group) Under(parent *Group, children int) error {
+// Under makes a new group a child of parent, which has some children already
+// and may have most. A hierarchy that gets too deep or too wide is an Invalid fault.
+func (g *Group) Under(parent *Group, children, most int) error {
 	switch {
 	case parent.Depth >= MaxGroupDepth:
 		return fault.New(fault.Invalid, "thing group %q is at depth %d, and a hierarchy may have %d levels",
 			parent.Name, parent.Depth, MaxGroupDepth)
-	case children >= MaxChildGroups:
+	case children >= most:
 		return fault.New(fault.Invalid, "thing group %q has %d child groups, which is the most",
-			parent.Name, MaxChildGroups)
+			parent.Name, children)
 	}
 	g.Parent, g.Root, g.Depth = parent.Name, parent.Root, parent.Depth+1
 	return nil

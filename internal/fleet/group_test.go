@@ -27,7 +27,7 @@ func TestGroupPlace(t *testing.T) {
 			if g.Root != "g" || g.Depth != 1 || g.Version != 1 {
 				t.Errorf("got %+v, want a root in version 1", g)
 			}
-			wantCode(t, g.Under(&tt.parent, tt.children), tt.want)
+			wantCode(t, g.Under(&tt.parent, tt.children, 100), tt.want)
 			if tt.want == "" && (g.Root != tt.parent.Root || g.Depth != tt.parent.Depth+1) {
 				t.Errorf("got root %q and depth %d, want them from %+v", g.Root, g.Depth, tt.parent)
 			}

@@ -14,7 +14,6 @@ const (
 	MaxGroupAttributes   = 50
 	MaxGroupsPerThing    = 10
 	MaxGroupDepth        = 7
-	MaxChildGroups       = 100 // direct children of one group
 	MaxPoliciesPerCert   = 10
 	MaxPoliciesPerGroup  = 2
 )

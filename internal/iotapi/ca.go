@@ -17,7 +17,7 @@ type caStore interface {
 	// many.
 	RegisterCACertificate(ctx context.Context, scope fleet.Scope, c *fleet.CACertificate, tags []fleet.Tag) error
 	// CACertificatesOfSubject returns the CA certificates of a subject, in the
-	// form names are compared by: at most fleet.MaxCAsPerSubject.
+	// form names are compared by: as many as one subject may have.
 	CACertificatesOfSubject(ctx context.Context, scope fleet.Scope, subject string) ([]fleet.CACertificate, error)
 	// CACertificate returns a CA certificate, or NotFound.
 	CACertificate(ctx context.Context, scope fleet.Scope, id string) (*fleet.CACertificate, error)

@@ -20,6 +20,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/ops"
+	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/seal"
 	"github.com/cordon-iot/cordon/internal/store"
 )
@@ -40,6 +41,8 @@ type Options struct {
 	Hook func(durable.Point)
 	// Now replaces the clock.
 	Now func() time.Time
+	// Quotas replaces the profile that the settings name.
+	Quotas *quota.Profile
 }
 
 // Server is a running Cordon.
@@ -83,9 +86,15 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	return s, nil
 }
 
-func (s *Server) openStore(ctx context.Context, _ Options) (err error) {
+func (s *Server) openStore(ctx context.Context, o Options) (err error) {
+	quotas := o.Quotas
+	if quotas == nil {
+		if quotas, err = quota.Find(s.cfg.Quotas); err != nil {
+			return err
+		}
+	}
 	s.store, err = store.Open(ctx, store.Options{
-		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Now: s.now, Log: s.log,
+		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Quotas: quotas, Now: s.now, Log: s.log,
 	})
 	return err
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/mitigation"
 )
 
-// maxActions is how many mitigation actions an account may define.
-const maxActions = 100
-
 const actionColumns = `name, id, type, role_arn, params, created_at, modified_at`
 
 func scanAction(r scanner) (*mitigation.Action, error) {
@@ -67,8 +64,8 @@ func (s *Store) CreateMitigationAction(ctx context.Context, sc fleet.Scope, a *m
 		if err != nil {
 			return fmt.Errorf("count mitigation actions: %w", err)
 		}
-		if have >= maxActions {
-			return fault.New(fault.Limit, "the account has %d mitigation actions, which is the most", maxActions)
+		if have >= int64(s.quotas.MitigationActions) {
+			return fault.New(fault.Limit, "the account has %d mitigation actions, which is the most", have)
 		}
 		stored = a
 		if _, err = q.exec(ctx, `INSERT INTO mitigation_actions (scope, name, id, type, role_arn, params, created_at,

@@ -11,9 +11,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
-// maxRunningAudits is how many on-demand audits may be in progress.
-const maxRunningAudits = 10
-
 // CreateAudit stores a new audit that is in progress.
 func (s *Store) CreateAudit(ctx context.Context, t *audit.Task) error {
 	return s.writing(ctx, t.Scope, func(ctx context.Context, q querier, scope int64) error {
@@ -25,8 +22,8 @@ func (s *Store) CreateAudit(ctx context.Context, t *audit.Task) error {
 		if err != nil {
 			return fmt.Errorf("count running audits: %w", err)
 		}
-		if t.Type == audit.OnDemand && running >= maxRunningAudits {
-			return fault.New(fault.Limit, "%d on-demand audits are in progress already", maxRunningAudits)
+		if t.Type == audit.OnDemand && running >= int64(s.quotas.RunningAudits) {
+			return fault.New(fault.Limit, "%d on-demand audits are in progress already", running)
 		}
 		seq, err := nextSeq(ctx, q, 1)
 		if err != nil {

@@ -24,14 +24,14 @@ func scanCA(r scanner) (c fleet.CACertificate, err error) {
 }
 
 // CACertificatesOfSubject returns the CA certificates of a subject, in the form
-// names are compared by: at most [fleet.MaxCAsPerSubject].
+// names are compared by: as many as one subject may have.
 func (s *Store) CACertificatesOfSubject(ctx context.Context, sc fleet.Scope, subject string) (
 	list []fleet.CACertificate, err error,
 ) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		list, err = all(ctx, q, `SELECT `+caColumns+` FROM ca_certificates WHERE scope = @scope AND subject = @subject
 			ORDER BY seq LIMIT @limit`,
-			args{"scope": scope, "subject": subject, "limit": fleet.MaxCAsPerSubject}, scanCA)
+			args{"scope": scope, "subject": subject, "limit": s.quotas.CAsPerSubject}, scanCA)
 		if err != nil {
 			return fmt.Errorf("find CA certificates by subject: %w", err)
 		}
@@ -42,7 +42,7 @@ func (s *Store) CACertificatesOfSubject(ctx context.Context, sc fleet.Scope, sub
 
 // RegisterCACertificate stores a new CA certificate with its tags and gives it
 // its Seq. It is an Exists fault when it is registered in the scope, and a Limit
-// fault when the subject has [fleet.MaxCAsPerSubject] already.
+// fault when the subject has as many as it may.
 func (s *Store) RegisterCACertificate(ctx context.Context, sc fleet.Scope, c *fleet.CACertificate,
 	tags []fleet.Tag,
 ) error {
@@ -61,9 +61,9 @@ func (s *Store) RegisterCACertificate(ctx context.Context, sc fleet.Scope, c *fl
 			f.ResourceID, f.ResourceARN = c.ID, arn
 			return f
 		}
-		if len(ids) >= fleet.MaxCAsPerSubject {
+		if len(ids) >= s.quotas.CAsPerSubject {
 			return fault.New(fault.Limit, "%d CA certificates with this subject are registered, which is the most",
-				fleet.MaxCAsPerSubject)
+				s.quotas.CAsPerSubject)
 		}
 		if err := insertCA(ctx, q, scope, c); err != nil {
 			return fmt.Errorf("store CA certificate: %w", err)

@@ -59,8 +59,8 @@ func TestCACertificatesOfOneSubject(t *testing.T) {
 		}, fault.Limit)
 		list, err := s.CACertificatesOfSubject(ctx, here, "s")
 		ok(t, err)
-		if done != fleet.MaxCAsPerSubject || len(list) != done {
-			t.Errorf("got %d registered and %d listed, want %d", done, len(list), fleet.MaxCAsPerSubject)
+		if done != s.quotas.CAsPerSubject || len(list) != done {
+			t.Errorf("got %d registered and %d listed, want %d", done, len(list), s.quotas.CAsPerSubject)
 		}
 		for _, c := range list {
 			if c.Subject != "s" || c.PEM == "" {

@@ -61,7 +61,7 @@ func (s *Store) CreateGroup(ctx context.Context, sc fleet.Scope, g *fleet.Group,
 		old, err := findGroup(ctx, q, scope, g.Name)
 		if fault.Is(err, fault.NotFound) {
 			var made bool
-			if made, err = insertGroup(ctx, q, scope, g); made {
+			if made, err = s.insertGroup(ctx, q, scope, g); made {
 				stored = g
 				return setTags(ctx, q, scope, arn, tags)
 			}
@@ -88,10 +88,10 @@ func (s *Store) CreateGroup(ctx context.Context, sc fleet.Scope, g *fleet.Group,
 }
 
 // insertGroup stores a group below its parent, unless one of its name is there.
-func insertGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) (made bool, err error) {
+func (s *Store) insertGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) (made bool, err error) {
 	var parent *string
 	if g.Parent != "" {
-		if err := placeGroup(ctx, q, scope, g); err != nil {
+		if err := s.placeGroup(ctx, q, scope, g); err != nil {
 			return false, err
 		}
 		parent = &g.Parent
@@ -113,7 +113,7 @@ func insertGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) (m
 
 // placeGroup finds a new group's place below its parent, which stays there and
 // gets no other child until the transaction ends.
-func placeGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) error {
+func (s *Store) placeGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) error {
 	if err := lockRows(ctx, q, groupRows, scope, g.Parent); err != nil {
 		return fmt.Errorf("lock thing group: %w", err)
 	}
@@ -128,7 +128,7 @@ func placeGroup(ctx context.Context, q querier, scope int64, g *fleet.Group) err
 	if err != nil {
 		return err
 	}
-	return g.Under(parent, children)
+	return g.Under(parent, children, s.quotas.ChildGroups)
 }
 
 func countChildren(ctx context.Context, q querier, scope int64, group string) (int, error) {

@@ -12,9 +12,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/mitigation"
 )
 
-// maxRunningTasks is how many mitigation tasks may be in progress.
-const maxRunningTasks = 10
-
 // CreateMitigation stores a new task. Plan completes it inside the
 // transaction, from what the account has. When a task of the same id and token
 // exists, and its request was the same, created is false.
@@ -37,8 +34,8 @@ func (s *Store) CreateMitigation(ctx context.Context, t *mitigation.Task, plan f
 		if err != nil {
 			return fmt.Errorf("count running tasks: %w", err)
 		}
-		if running >= maxRunningTasks {
-			return fault.New(fault.Limit, "%d mitigation tasks are in progress already", maxRunningTasks)
+		if running >= int64(s.quotas.RunningMitigations) {
+			return fault.New(fault.Limit, "%d mitigation tasks are in progress already", running)
 		}
 		created = true
 		return insertTask(ctx, q, scope, t)

@@ -27,20 +27,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/quota"
 )
 
 // Options say where the data is. With an empty URL it is in SQLite, in Dir.
 type Options struct {
-	Dir string
-	URL string
-	Now func() time.Time
-	Log *slog.Logger
+	Dir    string
+	URL    string
+	Quotas *quota.Profile // nil is quota.Default
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Store is the data of one Cordon. Its methods may be called at the same time.
 type Store struct {
 	now      func() time.Time
 	log      *slog.Logger
+	quotas   *quota.Profile
 	read     querier
 	dialect  *dialect
 	writer   *writer       // SQLite
@@ -69,7 +72,10 @@ const (
 // Open opens the database, brings its tables up to date and, on SQLite, makes
 // sure that no other process has it open.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, log: o.Log, stop: make(chan struct{})}
+	s := &Store{now: o.Now, log: o.Log, quotas: o.Quotas, stop: make(chan struct{})}
+	if s.quotas == nil {
+		s.quotas = quota.Default
+	}
 	open := s.openSQLite
 	if o.URL != "" {
 		open = s.openPostgres

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
 )
 
@@ -33,7 +34,8 @@ func forEachDatabase(t *testing.T, run func(t *testing.T, s *Store)) {
 	} {
 		t.Run(db.name, func(t *testing.T) {
 			s, err := Open(context.Background(), Options{
-				Dir: t.TempDir(), URL: db.url(t), Now: func() time.Time { return testNow }, Log: slog.New(slog.DiscardHandler),
+				Dir: t.TempDir(), URL: db.url(t), Quotas: quota.AWS, Now: func() time.Time { return testNow },
+				Log: slog.New(slog.DiscardHandler),
 			})
 			if err != nil {
 				t.Fatal(err)

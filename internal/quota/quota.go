@@ -1,0 +1,65 @@
+// Package quota is how many of a thing an account may have in a region, and how
+// often it may call.
+//
+// A profile holds every such number. The limits that give a resource its shape,
+// such as ten groups for a thing or five versions of a policy, are the same in
+// all profiles and stand with the rules of package fleet.
+package quota
+
+import "fmt"
+
+// Profile is one set of numbers. Every count is for one account in one region.
+type Profile struct {
+	Name string
+
+	ScheduledAudits    int
+	RunningAudits      int // on demand, in progress
+	Suppressions       int // of audit findings
+	MitigationActions  int
+	RunningMitigations int // tasks in progress
+	DynamicGroups      int
+	ChildGroups        int // direct children of one thing group
+	RoleAliases        int
+	CAsPerSubject      int // CA certificates with one subject
+}
+
+// AWS has the numbers of AWS. Sources: the quota pages of AWS IoT Device
+// Defender and AWS IoT Core in the AWS General Reference. AWS names none for
+// suppressions.
+var AWS = &Profile{
+	Name:               "aws",
+	ScheduledAudits:    5,
+	RunningAudits:      10,
+	Suppressions:       1_000,
+	MitigationActions:  100,
+	RunningMitigations: 10,
+	DynamicGroups:      100,
+	ChildGroups:        100,
+	RoleAliases:        100,
+	CAsPerSubject:      10,
+}
+
+// Default has the numbers that Cordon bears: they keep a mistake from filling
+// the database, and no fleet from being run.
+var Default = &Profile{
+	Name:               "default",
+	ScheduledAudits:    100,
+	RunningAudits:      50,
+	Suppressions:       100_000,
+	MitigationActions:  1_000,
+	RunningMitigations: 50,
+	DynamicGroups:      1_000,
+	ChildGroups:        10_000,
+	RoleAliases:        10_000,
+	CAsPerSubject:      100,
+}
+
+// Find returns the profile of a name.
+func Find(name string) (*Profile, error) {
+	for _, p := range []*Profile{AWS, Default} {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no quota profile %q", name)
+}
