@@ -61,7 +61,7 @@ func startHost(ctx context.Context) (*host, context.Context, error) {
 func (h *host) start(ctx context.Context) (context.Context, error) {
 	cfg := config.Config{
 		DataDir: filepath.Join(h.dir, "data"), Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
-		AccountID: account, Region: region, LogFormat: "text",
+		AccountID: account, Region: region, Quotas: "default", LogFormat: "text",
 	}
 	log, err := os.OpenFile(h.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
