@@ -74,7 +74,9 @@ type Cordon struct {
 func Start(t testing.TB, cfg config.Config, o server.Options) *Cordon {
 	t.Helper()
 	if o.Quotas == nil {
-		o.Quotas = quota.AWS
+		counts := *quota.AWS
+		counts.Rates = quota.Rates{}
+		o.Quotas = &counts
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := server.Start(ctx, cfg, slog.New(slog.NewTextHandler(logWriter(t), nil)), o)

@@ -10,7 +10,8 @@ import "fmt"
 
 // Profile is one set of numbers. Every count is for one account in one region.
 type Profile struct {
-	Name string
+	Name  string
+	Rates Rates
 
 	ScheduledAudits    int
 	RunningAudits      int // on demand, in progress
@@ -28,6 +29,7 @@ type Profile struct {
 // suppressions.
 var AWS = &Profile{
 	Name:               "aws",
+	Rates:              awsRates,
 	ScheduledAudits:    5,
 	RunningAudits:      10,
 	Suppressions:       1_000,
@@ -43,6 +45,7 @@ var AWS = &Profile{
 // the database, and no fleet from being run.
 var Default = &Profile{
 	Name:               "default",
+	Rates:              defaultRates,
 	ScheduledAudits:    100,
 	RunningAudits:      50,
 	Suppressions:       100_000,

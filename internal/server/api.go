@@ -22,6 +22,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/mitigation/action"
 	"github.com/cordon-iot/cordon/internal/ops"
 	"github.com/cordon-iot/cordon/internal/pki/keyquality"
+	"github.com/cordon-iot/cordon/internal/quota"
 )
 
 // openAPI wires the features to the front doors and takes the address.
@@ -41,7 +42,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		return err
 	}
 	handler, err := awswire.NewHandler(awswire.Config{
-		Keys: keys{s.identity}, Observe: s.observe, Now: s.now, Log: s.log,
+		Keys: keys{s.identity}, Throttle: s.throttle(), Observe: s.observe, Now: s.now, Log: s.log,
 		Services: []awswire.Service{
 			iotapi.New(iotapi.Config{
 				Store:  s.store,
@@ -130,6 +131,17 @@ func (k keys) AccessKey(ctx context.Context, id string) (awswire.Key, error) {
 		Account: key.Account.ID, Secret: key.Secret, Operator: key.Account.Operator,
 		Disabled: key.Account.Status != identity.Active,
 	}, nil
+}
+
+// throttle refuses what exceeds the rates of the quota profile.
+func (s *Server) throttle() func(context.Context, awswire.Target) error {
+	limiter := quota.NewLimiter(s.quotas.Rates, s.now)
+	return func(ctx context.Context, target awswire.Target) error {
+		c := awswire.CallerFrom(ctx)
+		return limiter.Allow(quota.Call{
+			Account: c.Account, Region: c.Region, Service: target.Service, Operation: target.Operation,
+		})
+	}
 }
 
 func (s *Server) observe(r awswire.Record) {

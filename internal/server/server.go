@@ -50,6 +50,7 @@ type Server struct {
 	cfg      config.Config
 	log      *slog.Logger
 	now      func() time.Time
+	quotas   *quota.Profile
 	gate     ops.Gate
 	metrics  *ops.Metrics
 	store    *store.Store
@@ -87,14 +88,13 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 }
 
 func (s *Server) openStore(ctx context.Context, o Options) (err error) {
-	quotas := o.Quotas
-	if quotas == nil {
-		if quotas, err = quota.Find(s.cfg.Quotas); err != nil {
+	if s.quotas = o.Quotas; s.quotas == nil {
+		if s.quotas, err = quota.Find(s.cfg.Quotas); err != nil {
 			return err
 		}
 	}
 	s.store, err = store.Open(ctx, store.Options{
-		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Quotas: quotas, Now: s.now, Log: s.log,
+		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Quotas: s.quotas, Now: s.now, Log: s.log,
 	})
 	return err
 }
