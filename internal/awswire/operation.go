@@ -33,6 +33,7 @@ type Served struct {
 	fact     Fact
 	input    reflect.Type
 	refused  []string
+	note     string
 	decode   func(*restjson.Request) (any, error)
 	validate func(any) error
 	call     func(context.Context, any) (any, error)
@@ -82,6 +83,19 @@ func (s Served) Refusing(members ...string) Served {
 	s.refused = append(s.refused[:len(s.refused):len(s.refused)], members...)
 	return s
 }
+
+// Refused returns the members that [Served.Refusing] names.
+func (s Served) Refused() []string { return s.refused }
+
+// Noting adds what a caller should know about the operation to its row in
+// docs/coverage.md.
+func (s Served) Noting(text string) Served {
+	s.note = text
+	return s
+}
+
+// Note returns what [Served.Noting] says.
+func (s Served) Note() string { return s.note }
 
 // checkRefused returns an error for a refused member that does not exist.
 func (s Served) checkRefused() error {

@@ -114,6 +114,7 @@ func Map[T any](r *Reader, item func(*Reader) T) map[string]T {
 		if _, twice := values[name]; twice {
 			r.fail("Member '%s' is given more than once", r.where())
 		}
+		r.path[len(r.path)-1] = name + ".member"
 		values[name] = notNull(r, item)
 		r.path = r.path[:len(r.path)-1]
 		if r.err != nil {
