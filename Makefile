@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 GO ?= go
-GENERATED := find docs internal -name '*.gen.go' -o -path docs/config.md -o -path docs/cli.md -o -path 'docs/models/*.json'
+GENERATED := find docs internal -name '*.gen.go' -o -path docs/config.md -o -path docs/cli.md -o -path docs/coverage.md -o -path 'docs/models/*.json'
 
 # The race detector needs cgo and with it a C compiler.
 CC_FOUND := $(shell command -v $${CC:-gcc} clang 2>/dev/null | head -n 1)
@@ -65,7 +65,7 @@ bench: build
 # A page is replaced only when it was made whole.
 generate:
 	$(GO) generate ./...
-	@for page in config cli; do \
+	@for page in config cli coverage; do \
 		$(GO) run ./cmd/cordon reference $$page >docs/$$page.md.new && mv docs/$$page.md.new docs/$$page.md || \
 		{ rm -f docs/$$page.md.new; exit 1; }; \
 	done

@@ -170,6 +170,10 @@ func TestTheReferenceIsUpToDate(t *testing.T) {
 	if code, stdout, _ := run(t, Process{}, "reference", "config"); code != ok || stdout != config.Reference() {
 		t.Errorf("cordon reference config: got exit code %d and %d bytes, want the reference", code, len(stdout))
 	}
+	code, stdout, _ = run(t, Process{}, "reference", "coverage")
+	if got, err := os.ReadFile("../../docs/coverage.md"); code != ok || err != nil || stdout != string(got) {
+		t.Errorf("docs/coverage.md is not what the operations say (%v, exit code %d): run make generate", err, code)
+	}
 }
 
 // childVariable turns the test binary into a server that says when it starts

@@ -81,25 +81,28 @@ func (*versionCommand) Run(p *Process) error {
 }
 
 type referenceCommand struct {
-	Page string `arg:"" enum:"config,cli" help:"config or cli."`
+	Page string `arg:"" enum:"config,cli,coverage" help:"config, cli or coverage."`
 }
 
 // Help returns what is written by hand.
 func (*referenceCommand) Help() string {
-	return `Print a page of the reference, config or cli, as it lies in docs.
+	return `Print a page of the reference, config, cli or coverage, as it lies in docs.
 
-Usage: cordon reference config|cli
+Usage: cordon reference config|cli|coverage
 `
 }
 
 // Run prints the page.
 func (c *referenceCommand) Run(p *Process) error {
 	text := config.Reference()
-	if c.Page == "cli" {
+	switch c.Page {
+	case "cli":
 		var err error
 		if text, err = cliReference(); err != nil {
 			return err
 		}
+	case "coverage":
+		text = coverageReference()
 	}
 	_, err := io.WriteString(p.Stdout, text)
 	return err

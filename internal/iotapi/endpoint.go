@@ -17,7 +17,8 @@ var endpointTypes = []string{
 
 func (a *API) endpointOperations() []awswire.Served {
 	return []awswire.Served{
-		awswire.Op(wire.DescribeEndpoint, a.describeEndpoint),
+		awswire.Op(wire.DescribeEndpoint, a.describeEndpoint).
+			Noting("every type is refused with `InvalidRequestException`, for there is no gateway yet"),
 	}
 }
 
