@@ -42,18 +42,27 @@ func migratePostgres(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 func migrate(ctx context.Context, d goose.Dialect, db *sql.DB, dir string, o ...goose.ProviderOption) error {
-	files, err := fs.Sub(migrations, dir)
+	p, err := migrator(d, db, dir, o...)
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	p, err := goose.NewProvider(d, db, files, append(o, goose.WithDisableGlobalRegistry(true))...)
-	if err != nil {
-		return fmt.Errorf("prepare migrations: %w", err)
+		return err
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the tables up to date: %w", err)
 	}
 	return nil
+}
+
+// migrator knows the migrations of a folder.
+func migrator(d goose.Dialect, db *sql.DB, dir string, o ...goose.ProviderOption) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, dir)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(d, db, files, append(o, goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return nil, fmt.Errorf("prepare migrations: %w", err)
+	}
+	return p, nil
 }
 
 // lockSQLite keeps a second process away from the database: nothing in SQLite

@@ -22,32 +22,39 @@ var (
 	there = fleet.Scope{Account: "222222222222", Region: "eu-central-1"}
 )
 
+// databases are where a store can be, each empty.
+var databases = []struct {
+	name string
+	url  func(testing.TB) string
+}{
+	{"sqlite", func(testing.TB) string { return "" }},
+	{"postgres", pgtest.URL},
+}
+
 // forEachDatabase runs a test on an empty store of each database.
 func forEachDatabase(t *testing.T, run func(t *testing.T, s *Store)) {
 	t.Helper()
-	for _, db := range []struct {
-		name string
-		url  func(testing.TB) string
-	}{
-		{"sqlite", func(testing.TB) string { return "" }},
-		{"postgres", pgtest.URL},
-	} {
-		t.Run(db.name, func(t *testing.T) {
-			s, err := Open(context.Background(), Options{
-				Dir: t.TempDir(), URL: db.url(t), Quotas: quota.AWS, Now: func() time.Time { return testNow },
-				Log: slog.New(slog.DiscardHandler),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			run(t, s)
-		})
+	for _, db := range databases {
+		t.Run(db.name, func(t *testing.T) { run(t, openTest(t, t.TempDir(), db.url(t))) })
 	}
+}
+
+// openTest opens a store that is closed when the test ends.
+func openTest(t *testing.T, dir, url string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), Options{
+		Dir: dir, URL: url, Quotas: quota.AWS, Now: func() time.Time { return testNow },
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 // ok fails the test at once when there is an error.
