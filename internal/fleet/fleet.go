@@ -51,28 +51,3 @@ func (s Scope) ParseARN(arn string) (kind, name string, err error) {
 	}
 	return "", "", fault.New(fault.Invalid, "%q is not the ARN of an AWS IoT resource", arn)
 }
-
-// Tag is a key and value that an owner put on a resource.
-type Tag struct {
-	Key, Value string
-}
-
-// MaxTags is how many tags a resource may carry.
-const MaxTags = 50
-
-// CheckTags decides whether a resource may carry these tags: no more than
-// MaxTags, and no key twice. The fault is Invalid. Source: tag restrictions of
-// the AWS General Reference.
-func CheckTags(list []Tag) error {
-	if len(list) > MaxTags {
-		return fault.New(fault.Invalid, "there are %d tags, and a resource may have %d", len(list), MaxTags)
-	}
-	seen := make(map[string]bool, len(list))
-	for _, t := range list {
-		if seen[t.Key] {
-			return fault.New(fault.Invalid, "the tag key %.256q stands twice", t.Key)
-		}
-		seen[t.Key] = true
-	}
-	return nil
-}

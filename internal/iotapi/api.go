@@ -33,6 +33,7 @@ type Store interface {
 	policyStore
 	targetStore
 	loggingStore
+	tagStore
 }
 
 // Config is what the API is made of. All members must be given.
@@ -124,14 +125,4 @@ func moment(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// tags reads the tags of a resource that is being made. Too many, or a key
-// twice, are an Invalid fault.
-func tags(list []wire.Tag) ([]fleet.Tag, error) {
-	out := make([]fleet.Tag, len(list))
-	for i, t := range list {
-		out[i] = fleet.Tag{Key: value(t.Key), Value: value(t.Value)}
-	}
-	return out, fleet.CheckTags(out)
 }

@@ -21,7 +21,9 @@ type part struct {
 	reads, writes func(*world) []attempt
 }
 
-var parts = []part{}
+var parts = []part{
+	tagPart,
+}
 
 // reads are the calls that change nothing. All succeed for the owner, so that
 // a refusal of a stranger is one for the scope.

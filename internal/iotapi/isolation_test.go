@@ -43,13 +43,17 @@ func words(t testing.TB, v any) string {
 	return string(b)
 }
 
-// snapshot is all that the owner of a world can read in it.
+// snapshot is all that the owner of a world can read in it, but for page
+// tokens, of which no two are equal.
 func (w *world) snapshot(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, r := range w.reads() {
 		out, err := call(t, w.c, r.in)
 		expect(t, err, r.owner)
+		if f := tokenOf(out); f != nil {
+			*f = ""
+		}
 		all[operation(r.in)] += words(t, out)
 	}
 	return all
@@ -214,7 +218,9 @@ func (w *world) tryTokens(t *testing.T, stranger *iot.Client) {
 		if !member.IsValid() || slices.Contains(untold, operation(r.in)) {
 			continue
 		}
-		size.Set(reflect.ValueOf(new(int32(1))))
+		if size.IsValid() {
+			size.Set(reflect.ValueOf(new(int32(1))))
+		}
 		out, err := call(t, w.c, r.in)
 		if err != nil {
 			t.Errorf("%s: %v", operation(r.in), err)
@@ -246,6 +252,9 @@ func (w *world) tryTokens(t *testing.T, stranger *iot.Client) {
 
 // tokenOf is the token in an answer, or nil.
 func tokenOf(out any) *string {
+	if out == nil {
+		return nil
+	}
 	for _, name := range []string{"NextToken", "NextMarker"} {
 		if f := reflect.ValueOf(out).Elem().FieldByName(name); f.IsValid() {
 			return f.Interface().(*string)

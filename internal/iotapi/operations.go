@@ -22,6 +22,7 @@ func (a *API) operations() []awswire.Served {
 		a.policyOperations(),
 		a.targetOperations(),
 		a.loggingOperations(),
+		a.tagOperations(),
 		a.endpointOperations(),
 	)
 }

@@ -123,12 +123,11 @@ func (s *Store) UpdateMitigationAction(ctx context.Context, sc fleet.Scope, name
 // Tasks keep their own copy.
 func (s *Store) DeleteMitigationAction(ctx context.Context, sc fleet.Scope, name string) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := deleteTags(ctx, q, scope, sc.ARN("mitigationaction", name)); err != nil {
-			return err
+		if _, err := q.exec(ctx, `DELETE FROM mitigation_actions WHERE scope = @scope AND name = @name`,
+			args{"scope": scope, "name": name}); err != nil {
+			return fmt.Errorf("delete mitigation action: %w", err)
 		}
-		_, err := q.exec(ctx, `DELETE FROM mitigation_actions WHERE scope = @scope AND name = @name`,
-			args{"scope": scope, "name": name})
-		return err
+		return deleteTags(ctx, q, scope, sc.ARN("mitigationaction", name))
 	})
 }
 
