@@ -87,7 +87,7 @@ func (s *Store) retag(ctx context.Context, sc fleet.Scope, arn string,
 		if err := r.need(ctx, q, scope); err != nil {
 			return err
 		}
-		have, err := tagsOf(ctx, q, scope, arn, "", fleet.MaxTags)
+		have, err := tagsOf(ctx, q, scope, arn, "")
 		if err != nil {
 			return err
 		}
@@ -123,15 +123,16 @@ func (s *Store) Tags(ctx context.Context, sc fleet.Scope, arn, after string, lim
 		if err := r.need(ctx, q, scope); err != nil {
 			return err
 		}
-		list, err = tagsOf(ctx, q, scope, arn, after, limit)
+		list, err = tagsOf(ctx, q, scope, arn, after)
 		return err
 	})
-	return list, err
+	return list[:min(limit, len(list))], err
 }
 
-func tagsOf(ctx context.Context, q querier, scope int64, arn, after string, limit int) ([]fleet.Tag, error) {
+// tagsOf reads all tags of a resource behind a key.
+func tagsOf(ctx context.Context, q querier, scope int64, arn, after string) ([]fleet.Tag, error) {
 	list, err := all(ctx, q, `SELECT key, value FROM tags WHERE scope = @scope AND arn = @arn AND key > @after
-		ORDER BY key LIMIT @limit`, args{"scope": scope, "arn": arn, "after": after, "limit": limit},
+		ORDER BY key`, args{"scope": scope, "arn": arn, "after": after},
 		func(r scanner) (t fleet.Tag, err error) { return t, r.Scan(&t.Key, &t.Value) })
 	if err != nil {
 		return nil, fmt.Errorf("read tags: %w", err)
@@ -155,7 +156,7 @@ func setTags(ctx context.Context, q querier, scope int64, arn string, tags []fle
 
 // sameTags reports whether a resource has exactly these tags.
 func sameTags(ctx context.Context, q querier, scope int64, arn string, tags []fleet.Tag) (bool, error) {
-	have, err := tagsOf(ctx, q, scope, arn, "", fleet.MaxTags)
+	have, err := tagsOf(ctx, q, scope, arn, "")
 	if err != nil {
 		return false, err
 	}
