@@ -42,6 +42,8 @@ var exceptions = map[fault.Code]struct {
 	fault.CertificateState:    {"CertificateStateException", http.StatusNotAcceptable},
 	fault.CertificateInvalid:  {"CertificateValidationException", http.StatusBadRequest},
 	fault.CertificateConflict: {"CertificateConflictException", http.StatusConflict},
+	fault.TransferConflict:    {"TransferConflictException", http.StatusConflict},
+	fault.TransferCompleted:   {"TransferAlreadyCompletedException", http.StatusGone},
 	fault.RegistrationCode:    {"RegistrationCodeValidationException", http.StatusBadRequest},
 	fault.NotConfigured:       {"NotConfiguredException", http.StatusNotFound},
 	fault.InvalidQuery:        {"InvalidQueryException", http.StatusBadRequest},

@@ -30,6 +30,8 @@ const (
 	CertificateState    Code = "certificate-state"    // the certificate's status forbids it
 	CertificateInvalid  Code = "certificate-invalid"  // the certificate is not acceptable
 	CertificateConflict Code = "certificate-conflict" // the certificate cannot be verified by its CA, or several CAs fit
+	TransferConflict    Code = "transfer-conflict"    // what hangs on the certificate forbids its transfer
+	TransferCompleted   Code = "transfer-completed"   // the transfer has ended
 	RegistrationCode    Code = "registration-code"    // the registration code does not fit
 	NotConfigured       Code = "not-configured"       // the setting was never made
 	InvalidQuery        Code = "invalid-query"        // a query of fleet indexing cannot be read

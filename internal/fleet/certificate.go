@@ -119,6 +119,9 @@ type Attached struct {
 func (c *Certificate) Deletable(scope Scope, a Attached, force bool) error {
 	arn := scope.ARN("cert", c.ID)
 	switch {
+	case c.Status == PendingTransfer:
+		return fault.New(fault.CertificateState,
+			"Certificate is being transferred; cancel the transfer before deletion.")
 	case c.Status == Active:
 		return fault.New(fault.CertificateState,
 			"Certificate must be deactivated (not ACTIVE) before deletion.")

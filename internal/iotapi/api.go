@@ -29,6 +29,7 @@ type Store interface {
 	groupStore
 	principalStore
 	certificateStore
+	transferStore
 	caStore
 	policyStore
 	targetStore

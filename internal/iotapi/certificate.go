@@ -198,12 +198,21 @@ func (a *API) describeCertificate(ctx context.Context, in *wire.DescribeCertific
 ) {
 	s := scope(ctx)
 	c, err := a.Store.Certificate(ctx, s, value(in.CertificateID))
+	if fault.Is(err, fault.NotFound) {
+		c, err = a.Store.OfferedCertificate(ctx, s, value(in.CertificateID))
+	}
 	if err != nil {
 		return nil, err
 	}
+	transfer, err := a.Store.TransferOf(ctx, s, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	owner, before := owners(s.Account, transfer)
 	return &wire.DescribeCertificateResponse{CertificateDescription: &wire.CertificateDescription{
 		CertificateARN: new(s.ARN("cert", c.ID)), CertificateID: &c.ID, CACertificateID: text(c.CAID),
-		Status: text(c.Status), CertificatePEM: &c.PEM, OwnedBy: &s.Account,
+		Status: text(c.Status), CertificatePEM: &c.PEM, OwnedBy: &owner,
+		PreviousOwnedBy: text(before), TransferData: transferData(transfer),
 		CreationDate: &c.Created, LastModifiedDate: &c.Modified, CustomerVersion: new(int(c.CustomerVersion)),
 		GenerationID: &c.Generation, CertificateMode: text(c.Mode),
 		Validity: &wire.CertificateValidity{NotBefore: &c.NotBefore, NotAfter: &c.NotAfter},

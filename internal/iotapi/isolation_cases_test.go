@@ -23,6 +23,7 @@ type part struct {
 
 var parts = []part{
 	tagPart,
+	transferPart,
 }
 
 // reads are the calls that change nothing. All succeed for the owner, so that

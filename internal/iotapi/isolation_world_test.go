@@ -19,7 +19,7 @@ import (
 type material struct {
 	ca, otherCA, newCA                      *fixture.CA
 	expired, expiring, spare, signed, alone string // PEM
-	csr                                     string
+	csr, offered, otherOffered              string
 }
 
 func newMaterial(t *testing.T) *material {
@@ -32,7 +32,10 @@ func newMaterial(t *testing.T) *material {
 	for _, leaf := range []struct {
 		pem  *string
 		days int
-	}{{&m.expired, -1}, {&m.expiring, 20}, {&m.spare, 400}, {&m.signed, 400}, {&m.alone, 400}} {
+	}{
+		{&m.expired, -1}, {&m.expiring, 20}, {&m.spare, 400}, {&m.signed, 400}, {&m.alone, 400}, {&m.offered, 400},
+		{&m.otherOffered, 400},
+	} {
 		*leaf.pem = must[*fixture.Leaf](t)(m.ca.Issue(in(leaf.days))).PEM
 	}
 	key, err := fixture.ECKey()
@@ -51,7 +54,7 @@ type world struct {
 	c                              *iot.Client
 	note                           string
 	expiredID, expiringID, spareID string
-	caID, otherCAID                string
+	caID, otherCAID, offeredID     string
 	audit, finding, code, actionID string
 }
 
@@ -190,7 +193,7 @@ func (w *world) secrets() []string {
 
 // names are what somebody in an empty scope may not learn either.
 func (w *world) names() []string {
-	return []string{"home-", w.expiredID, w.expiringID, w.spareID, w.caID, w.otherCAID}
+	return []string{"home-", w.expiredID, w.expiringID, w.spareID, w.offeredID, w.caID, w.otherCAID}
 }
 
 // window is the time of the test.

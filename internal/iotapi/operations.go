@@ -18,6 +18,7 @@ func (a *API) operations() []awswire.Served {
 		a.groupOperations(),
 		a.principalOperations(),
 		a.certificateOperations(),
+		a.transferOperations(),
 		a.caOperations(),
 		a.policyOperations(),
 		a.targetOperations(),

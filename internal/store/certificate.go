@@ -69,8 +69,13 @@ func insertCertificates(ctx context.Context, q querier, scope int64, list []flee
 	for i := range list {
 		list[i].Seq = first + numbers[i]
 	}
+	return insertNumbered(ctx, q, scope, list)
+}
+
+// insertNumbered stores new certificates that have a Seq already.
+func insertNumbered(ctx context.Context, q querier, scope int64, list []fleet.Certificate) error {
 	seqs := collect(list, func(c *fleet.Certificate) int64 { return c.Seq })
-	err = insertRows(ctx, q, "certificates", certificateValues(scope, seqs, list))
+	err := insertRows(ctx, q, "certificates", certificateValues(scope, seqs, list))
 	if err == nil {
 		err = insertRows(ctx, q, "certificate_pems", []column{
 			{"seq", seqs}, {"pem", collect(list, func(c *fleet.Certificate) string { return c.PEM })},
@@ -128,21 +133,25 @@ func scanCertificate(more ...any) func(scanner) (*fleet.Certificate, error) {
 // Certificate returns a certificate with its PEM, or a NotFound fault.
 func (s *Store) Certificate(ctx context.Context, sc fleet.Scope, id string) (c *fleet.Certificate, err error) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		var pem string
-		var ok bool
-		c, ok, err = one(ctx, q, `SELECT `+certificateColumns+`, p.pem FROM certificates c
-			JOIN certificate_pems p ON p.seq = c.seq WHERE c.scope = @scope AND c.id = @id`,
-			args{"scope": scope, "id": id}, scanCertificate(&pem))
-		if err != nil {
-			return fmt.Errorf("find certificate: %w", err)
-		}
-		if !ok {
-			return noCertificate(id)
-		}
-		c.PEM = pem
-		return nil
+		c, err = readCertificate(ctx, q, scope, id)
+		return err
 	})
 	return c, err
+}
+
+func readCertificate(ctx context.Context, q querier, scope int64, id string) (*fleet.Certificate, error) {
+	var pem string
+	c, ok, err := one(ctx, q, `SELECT `+certificateColumns+`, p.pem FROM certificates c
+		JOIN certificate_pems p ON p.seq = c.seq WHERE c.scope = @scope AND c.id = @id`,
+		args{"scope": scope, "id": id}, scanCertificate(&pem))
+	if err != nil {
+		return nil, fmt.Errorf("find certificate: %w", err)
+	}
+	if !ok {
+		return nil, noCertificate(id)
+	}
+	c.PEM = pem
+	return c, nil
 }
 
 // lockCertificate reads a certificate without its PEM and keeps it from others
@@ -166,13 +175,20 @@ func noCertificate(id string) error {
 	return fault.New(fault.NotFound, "there is no certificate %q", id)
 }
 
-// Certificates lists a page of certificates without their PEM.
+// Certificates lists a page of certificates without their PEM. All of an
+// account has those among them that another account offers to it.
 func (s *Store) Certificates(ctx context.Context, sc fleet.Scope, p fleet.CertificatePage) (
 	list []*fleet.Certificate, err error,
 ) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		first, last := certificateRange(scope)
-		a := args{"first": first, "last": last, "limit": p.Limit}
+		in := numberRange{first, first, last}
+		if p.After != 0 && p.Ascending {
+			in.first = p.After + 1
+		} else if p.After != 0 {
+			in.last = p.After - 1
+		}
+		a := args{"first": in.first, "last": in.last, "limit": p.Limit}
 		text := `SELECT ` + certificateColumns + ` FROM certificates c WHERE c.seq BETWEEN @first AND @last`
 		if p.CA != "" {
 			text += ` AND c.scope = @scope AND c.ca_id = @ca`
@@ -181,14 +197,21 @@ func (s *Store) Certificates(ctx context.Context, sc fleet.Scope, p fleet.Certif
 		order := ` ORDER BY c.seq DESC LIMIT @limit`
 		if p.Ascending {
 			order = ` ORDER BY c.seq LIMIT @limit`
-			a["first"] = max(first, p.After+1)
-		} else if p.After != 0 {
-			a["last"] = min(last, p.After-1)
+		}
+		var offered []*fleet.Certificate
+		if p.CA == "" { // before its own: one that is accepted meanwhile is not missed
+			if offered, err = offeredPage(ctx, q, sc, in, p); err != nil {
+				return err
+			}
 		}
 		list, err = all(ctx, q, text+order, a, scanCertificate())
+		list = mergeOffered(list, offered, p)
 		return err
 	})
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("list certificates: %w", err)
+	}
+	return list, nil
 }
 
 // SetCertificateStatus moves a certificate to a state, by the rule of
@@ -238,6 +261,9 @@ func (s *Store) DeleteCertificate(ctx context.Context, sc fleet.Scope, id string
 		}
 		target := fleet.Target{Kind: fleet.TargetCertificate, Name: id}
 		if err := detachAll(ctx, q, scope, target); err != nil {
+			return err
+		}
+		if err := forgetTransfers(ctx, q, scope, id); err != nil {
 			return err
 		}
 		_, err = q.exec(ctx, `DELETE FROM certificates WHERE scope = @scope AND id = @id`, args{"scope": scope, "id": id})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
@@ -46,12 +47,29 @@ func needPrincipal(ctx context.Context, q querier, scope int64, certificate stri
 	return nil
 }
 
+// notMoving returns an Invalid fault for a certificate that is being
+// transferred: what is attached to it would stay behind.
+func notMoving(ctx context.Context, q querier, scope int64, certificate string) error {
+	n, err := count(ctx, q, `SELECT count(*) FROM certificates WHERE scope = @scope AND id = @id AND status = @moving`,
+		args{"scope": scope, "id": certificate, "moving": string(fleet.PendingTransfer)})
+	if err != nil {
+		return fmt.Errorf("find certificate: %w", err)
+	}
+	if n > 0 {
+		return fault.New(fault.Invalid, "certificate %s is being transferred to another account", certificate)
+	}
+	return nil
+}
+
 // AttachThing attaches a certificate to a thing; one that is attached so
 // already is fine. What is not there is a NotFound fault; the others are those
 // of fleet.MayAttach.
 func (s *Store) AttachThing(ctx context.Context, sc fleet.Scope, at fleet.Attachment) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		if err := lockPair(ctx, q, scope, at.Thing, at.Certificate); err != nil {
+			return err
+		}
+		if err := notMoving(ctx, q, scope, at.Certificate); err != nil {
 			return err
 		}
 		own, err := attachmentWhere(ctx, q, scope, at, "thing = @thing")

@@ -22,6 +22,11 @@ func (s *Store) AttachPolicy(ctx context.Context, sc fleet.Scope, name string, t
 		if err := needTarget(ctx, q, scope, t); err != nil {
 			return err
 		}
+		if t.Kind == fleet.TargetCertificate {
+			if err := notMoving(ctx, q, scope, t.Name); err != nil {
+				return err
+			}
+		}
 		have, err := all(ctx, q, `SELECT policy FROM policy_targets WHERE scope = @scope AND target = @target`,
 			args{"scope": scope, "target": t.String()}, scalar[string])
 		if err != nil {
