@@ -132,6 +132,7 @@ func TestTwoReasonsOfOneResource(t *testing.T) {
 	}}
 	s := (&Engine{Checks: Checks{both}, Now: task.Started.Local}).newSlice(task)
 	s.account(&fleet.LoggingOptions{})
+	s.settle(nil)
 	s.completePass()
 	state := task.States["BOTH"]
 	if state.Total != 1 || state.NonCompliant != 1 || state.Reasons["A"] != 1 || state.Reasons["B"] != 1 {

@@ -139,6 +139,20 @@ func (c *Check) pass() kind {
 	return policyPass
 }
 
+// Resource is the type of what the check judges: the one that its findings, and
+// suppressions of them, are about.
+func (c *Check) Resource() ResourceType {
+	switch c.pass() {
+	case accountPass:
+		return AccountSettings
+	case caPass:
+		return CACertificate
+	case certificatePass:
+		return DeviceCertificate
+	}
+	return IoTPolicy
+}
+
 // Supports reports whether a mitigation action of this type suits findings of
 // the check. Every finding can be published.
 func (c *Check) Supports(t ActionType) bool {

@@ -102,7 +102,7 @@ func (c *Check) validate(settings map[string]string) error {
 // UnknownCheck is the refusal of a check that does not exist or is not built.
 func UnknownCheck(name string) error {
 	return fault.New(fault.Invalid,
-		"Request contains an invalid Audit Check Name. %q is not a check of this Cordon.", name)
+		"Request contains an invalid Audit Check Name. %.128q is not a check of this Cordon.", name)
 }
 
 // Store is what the service needs of the database.

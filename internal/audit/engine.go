@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -32,6 +31,9 @@ type SliceStore interface {
 	LockAudit(ctx context.Context, tx durable.Tx, scope fleet.Scope, id string) (*Task, error)
 	// SaveAudit stores the audit's state.
 	SaveAudit(ctx context.Context, tx durable.Tx, t *Task) error
+	// Suppressed returns those resources about which the findings of a check were
+	// suppressed when the audit began.
+	Suppressed(ctx context.Context, tx durable.Tx, t *Task, check string, resources []string) (map[string]bool, error)
 	// SaveFindings stores findings.
 	SaveFindings(ctx context.Context, tx durable.Tx, t *Task, findings []Finding) error
 
@@ -90,7 +92,7 @@ func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool,
 	if kind(t.Pass) == passes {
 		s.finish()
 	}
-	if err := errors.Join(e.save(ctx, tx, s), e.Store.SaveAudit(ctx, tx, t)); err != nil {
+	if err := e.Store.SaveAudit(ctx, tx, t); err != nil {
 		return false, err
 	}
 	e.report(s)
@@ -114,8 +116,8 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 	return e.Store.SaveAudit(ctx, tx, t)
 }
 
-// page judges one page of the current pass and moves on to the next pass at
-// its end.
+// page judges one page of the current pass, stores what it found, and moves on
+// to the next pass at its end.
 func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) {
 	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows, Digests: e.WeakKeys != nil}
 	seen := 0
@@ -142,6 +144,9 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 	}
 	if err != nil {
 		return fmt.Errorf("read resources: %w", err)
+	}
+	if err := e.save(ctx, tx, s); err != nil {
+		return err
 	}
 	if seen < SliceRows && !s.full() {
 		s.completePass()
@@ -171,11 +176,23 @@ func (e *Engine) certificates(ctx context.Context, tx durable.Tx, s *slice, page
 	return seen, nil
 }
 
-// save stores the findings that are not stored yet.
+// save settles which of the findings that are not stored yet are suppressed,
+// and stores them.
 func (e *Engine) save(ctx context.Context, tx durable.Tx, s *slice) error {
 	if len(s.findings) == 0 {
 		return nil
 	}
+	// What counts is what was suppressed when the audit began, so that every
+	// slice judges alike, also one that is run again.
+	suppressed := map[string]map[string]bool{}
+	for check, resources := range s.suspects() {
+		found, err := e.Store.Suppressed(ctx, tx, s.task, check, resources)
+		if err != nil {
+			return err
+		}
+		suppressed[check] = found
+	}
+	s.settle(suppressed)
 	for i := range s.findings {
 		s.saved[s.findings[i].Check]++
 	}

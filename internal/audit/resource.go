@@ -39,3 +39,16 @@ func SplitPolicyKey(key string) (name, version string) {
 	name, version, _ = strings.Cut(key, ":")
 	return name, version
 }
+
+// IssuerKey is the key of the certificate of an issuer. Its id and serial number
+// are hex, in any case, and have no slash.
+func IssuerKey(id, serial, subject string) string {
+	return strings.ToLower(id) + "/" + strings.ToLower(serial) + "/" + subject
+}
+
+// SplitIssuerKey is the reverse of IssuerKey.
+func SplitIssuerKey(key string) (id, serial, subject string) {
+	id, rest, _ := strings.Cut(key, "/")
+	serial, subject, _ = strings.Cut(rest, "/")
+	return id, serial, subject
+}

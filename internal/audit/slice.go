@@ -46,7 +46,7 @@ func (s *slice) full() bool { return s.task.Findings-s.first >= SliceFindings }
 
 func (s *slice) account(l *fleet.LoggingOptions) {
 	for _, r := range s.rules[accountPass] {
-		s.judge(r, AccountSettings, s.task.Scope.Account, r.Account(r.env, l))
+		s.judge(r, s.task.Scope.Account, r.Account(r.env, l))
 	}
 }
 
@@ -54,7 +54,7 @@ func (s *slice) ca(c *fleet.CACertificate) {
 	s.task.Position = c.Seq
 	for _, r := range s.rules[caPass] {
 		if r.CoversCA == nil || r.CoversCA(c) {
-			s.judge(r, CACertificate, c.ID, r.CA(r.env, c))
+			s.judge(r, c.ID, r.CA(r.env, c))
 		}
 	}
 }
@@ -63,7 +63,7 @@ func (s *slice) certificate(c *fleet.Certificate) {
 	s.task.Position = c.Seq
 	for _, r := range s.rules[certificatePass] {
 		if r.Covers == nil || r.Covers(c) {
-			s.judge(r, DeviceCertificate, c.ID, r.Certificate(r.env, c))
+			s.judge(r, c.ID, r.Certificate(r.env, c))
 		}
 	}
 }
@@ -71,13 +71,14 @@ func (s *slice) certificate(c *fleet.Certificate) {
 func (s *slice) policy(p *fleet.PolicyVersion) {
 	s.task.Position = p.Seq
 	for _, r := range s.rules[policyPass] {
-		s.judge(r, IoTPolicy, PolicyKey(p.Policy, fleet.VersionID(p.Version)), r.Policy(r.env, p))
+		s.judge(r, PolicyKey(p.Policy, fleet.VersionID(p.Version)), r.Policy(r.env, p))
 	}
 }
 
 // judge counts a resource once, whatever the number of violations, and makes a
-// finding of each.
-func (s *slice) judge(r rule, t ResourceType, key string, violations []Violation) {
+// finding of each. Which of them are suppressed is settled later, for many at a
+// time.
+func (s *slice) judge(r rule, key string, violations []Violation) {
 	r.state.Total++
 	if len(violations) == 0 {
 		return
@@ -85,17 +86,54 @@ func (s *slice) judge(r rule, t ResourceType, key string, violations []Violation
 	r.state.NonCompliant++
 	for _, v := range violations {
 		s.task.Findings++
-		if r.state.Reasons == nil {
-			r.state.Reasons = map[string]int64{}
-		}
-		r.state.Reasons[v.Code]++
 		s.findings = append(s.findings, Finding{
 			FindingRef: FindingRef{Audit: s.task.Seq, N: s.task.Findings},
 			ID:         FindingID(s.prefix, s.task.Findings), TaskID: s.task.ID,
 			Check: r.Name, Severity: r.Severity,
-			Resource:   Resource{Type: t, Key: key, Seq: s.task.Position, Info: v.Info},
+			Resource:   Resource{Type: r.Resource(), Key: key, Seq: s.task.Position, Info: v.Info},
 			ReasonCode: v.Code, Reason: v.Text, Found: s.now, Related: v.Related,
 		})
+	}
+}
+
+// suspects are the resources that the findings not stored yet are about, by
+// check.
+func (s *slice) suspects() map[string][]string {
+	out := map[string][]string{}
+	for i := range s.findings {
+		if s.firstOf(i) {
+			out[s.findings[i].Check] = append(out[s.findings[i].Check], s.findings[i].Resource.Key)
+		}
+	}
+	return out
+}
+
+// firstOf reports whether a finding is the first of its check about its
+// resource: judge makes them one behind the other.
+func (s *slice) firstOf(i int) bool {
+	if i == 0 {
+		return true
+	}
+	f, before := &s.findings[i], &s.findings[i-1]
+	return f.Check != before.Check || f.Resource.Key != before.Resource.Key
+}
+
+// settle marks the findings about resources that are suppressed, by check, and
+// counts the other findings by reason.
+func (s *slice) settle(suppressed map[string]map[string]bool) {
+	for i := range s.findings {
+		f := &s.findings[i]
+		state := s.task.States[f.Check]
+		if f.Suppressed = suppressed[f.Check][f.Resource.Key]; f.Suppressed {
+			if s.firstOf(i) {
+				state.Suppressed++
+			}
+			continue
+		}
+		if state.Reasons == nil {
+			state.Reasons = map[string]int64{}
+		}
+		state.Reasons[f.ReasonCode]++
 	}
 }
 

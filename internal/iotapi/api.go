@@ -24,6 +24,7 @@ import (
 // beside the operations which use them.
 type Store interface {
 	auditStore
+	suppressionStore
 	mitigationStore
 	thingStore
 	groupStore

@@ -39,7 +39,7 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 		}
 	}
 	if in.ResourceIdentifier != nil {
-		r, err := resourceOf(in.ResourceIdentifier)
+		r, err := resourceOf(scope(ctx), in.ResourceIdentifier)
 		if err != nil {
 			return nil, err
 		}
@@ -123,64 +123,4 @@ func relatedOut(list []audit.Resource) []wire.RelatedResource {
 		}
 	}
 	return out
-}
-
-// identifier is the wire form of what names a resource: one member, by its
-// type.
-func identifier(r audit.Resource) *wire.ResourceIdentifier {
-	switch key := r.Key; r.Type {
-	case audit.DeviceCertificate:
-		return &wire.ResourceIdentifier{DeviceCertificateID: &key}
-	case audit.CACertificate:
-		return &wire.ResourceIdentifier{CACertificateID: &key}
-	case audit.AccountSettings:
-		return &wire.ResourceIdentifier{Account: &key}
-	case audit.ClientID:
-		return &wire.ResourceIdentifier{ClientID: &key}
-	case audit.CognitoIdentityPool:
-		return &wire.ResourceIdentifier{CognitoIdentityPoolID: &key}
-	case audit.RoleAlias:
-		return &wire.ResourceIdentifier{RoleAliasARN: &key}
-	case audit.IAMRole:
-		return &wire.ResourceIdentifier{IAMRoleARN: &key}
-	case audit.IoTPolicy:
-		name, version := audit.SplitPolicyKey(key)
-		return &wire.ResourceIdentifier{PolicyVersionIdentifier: &wire.PolicyVersionIdentifier{
-			PolicyName: &name, PolicyVersionID: &version,
-		}}
-	}
-	return nil
-}
-
-// resourceOf reads what names a resource: exactly one member.
-func resourceOf(id *wire.ResourceIdentifier) (audit.Resource, error) {
-	var found []audit.Resource
-	for _, m := range []struct {
-		kind audit.ResourceType
-		key  *string
-	}{
-		{audit.DeviceCertificate, id.DeviceCertificateID},
-		{audit.CACertificate, id.CACertificateID},
-		{audit.AccountSettings, id.Account},
-		{audit.ClientID, id.ClientID},
-		{audit.CognitoIdentityPool, id.CognitoIdentityPoolID},
-		{audit.RoleAlias, id.RoleAliasARN},
-		{audit.IAMRole, id.IAMRoleARN},
-	} {
-		if m.key != nil {
-			found = append(found, audit.Resource{Type: m.kind, Key: *m.key})
-		}
-	}
-	if p := id.PolicyVersionIdentifier; p != nil {
-		if p.PolicyName == nil || p.PolicyVersionID == nil {
-			return audit.Resource{}, fault.New(fault.Invalid,
-				"policyVersionIdentifier must have policyName and policyVersionId")
-		}
-		found = append(found, audit.Resource{Type: audit.IoTPolicy, Key: audit.PolicyKey(*p.PolicyName, *p.PolicyVersionID)})
-	}
-	if len(found) != 1 {
-		return audit.Resource{}, fault.New(fault.Invalid,
-			"resourceIdentifier must have exactly one member, and has %d", len(found))
-	}
-	return found[0], nil
 }

@@ -12,6 +12,7 @@ func (a *API) operations() []awswire.Served {
 	return slices.Concat(
 		a.auditOperations(),
 		a.findingOperations(),
+		a.suppressionOperations(),
 		a.mitigationActionOperations(),
 		a.mitigationTaskOperations(),
 		a.thingOperations(),
