@@ -79,9 +79,10 @@ func TestCallsThatRepeatASuppression(t *testing.T) {
 		s    *Suppression
 		want string // a part of the refusal
 	}{
-		"the same call":      {create("a", "t", SuppressionChange{Indefinitely: &yes}), ""},
-		"another token":      {create("a", "u", SuppressionChange{Indefinitely: &yes}), "suppressed already"},
-		"another content":    {create("a", "t", SuppressionChange{Indefinitely: &yes, Description: &text}), "clientRequestToken"},
+		"the same call": {create("a", "t", SuppressionChange{Indefinitely: &yes}), ""},
+		"another token": {create("a", "u", SuppressionChange{Indefinitely: &yes}), "suppressed already"},
+		"another content": {create("a", "t", SuppressionChange{Indefinitely: &yes, Description: &text}),
+			"clientRequestToken"},
 		"the token of other": {create("b", "t", SuppressionChange{Indefinitely: &yes}), "clientRequestToken"},
 	} {
 		err := tt.s.Repeats(old)

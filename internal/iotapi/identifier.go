@@ -87,7 +87,7 @@ func namings(sc fleet.Scope, id *wire.ResourceIdentifier) (list []naming, err er
 	if arn := id.DeviceCertificateARN; arn != nil {
 		kind, name, err := sc.ParseARN(*arn)
 		if err != nil || kind != "cert" {
-			return nil, fault.New(fault.Invalid, "deviceCertificateArn is not the ARN of a certificate of this account and region")
+			return nil, fault.New(fault.Invalid, "deviceCertificateArn names no certificate of this account and region")
 		}
 		list = append(list, naming{"deviceCertificateArn", audit.Resource{Type: audit.DeviceCertificate, Key: name}})
 	}
@@ -113,7 +113,9 @@ func resourceOf(sc fleet.Scope, id *wire.ResourceIdentifier) (audit.Resource, er
 	if err != nil {
 		return audit.Resource{}, err
 	}
-	distinct := slices.CompactFunc(slices.Clone(list), func(a, b naming) bool { return a.Type == b.Type && a.Key == b.Key })
+	distinct := slices.CompactFunc(slices.Clone(list), func(a, b naming) bool {
+		return a.Type == b.Type && a.Key == b.Key
+	})
 	if len(distinct) != 1 {
 		return audit.Resource{}, fault.New(fault.Invalid,
 			"resourceIdentifier must have exactly one member, and has %d", len(list))

@@ -24,6 +24,7 @@ type part struct {
 var parts = []part{
 	tagPart,
 	transferPart,
+	suppressionPart,
 }
 
 // reads are the calls that change nothing. All succeed for the owner, so that

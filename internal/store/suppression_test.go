@@ -23,7 +23,8 @@ func suppression(t *testing.T, key string, lasts time.Duration) *audit.Suppressi
 	} else {
 		c.Indefinitely = new(true)
 	}
-	s, err := audit.NewSuppression(audit.SuppressionKey{Check: "A", Type: audit.ClientID, Key: key}, c, "token-"+key, testNow)
+	k := audit.SuppressionKey{Check: "A", Type: audit.ClientID, Key: key}
+	s, err := audit.NewSuppression(k, c, "token-"+key, testNow)
 	ok(t, err)
 	return s
 }
