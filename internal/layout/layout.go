@@ -23,10 +23,11 @@ const module = "github.com/cordon-iot/cordon"
 // layers below its own.
 var layers = [][]string{
 	{"internal/fault"},
-	{"internal/quota", "internal/seal", "internal/policy", "internal/fleetindex", "internal/pki/keyquality",
+	{"internal/quota", "internal/seal", "internal/guard", "internal/policy", "internal/fleetindex", "internal/pki/keyquality",
 		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable"},
-	{"internal/iotapi/wire", "internal/cordonapi/wire", "internal/awswire/gen", "internal/pki/fixture"},
+	{"internal/iotapi/wire", "internal/cordonapi/wire", "internal/awswire/gen", "internal/pki/fixture",
+		"internal/pki/crl"},
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
 	{"internal/audit/check", "internal/mitigation"},
@@ -43,6 +44,7 @@ var layers = [][]string{
 
 var (
 	rules = []string{"internal/policy", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
+		"internal/pki/crl",
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
 	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/cordonapi"}

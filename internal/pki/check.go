@@ -125,6 +125,14 @@ func (c *Certificate) maySign() bool {
 	return c.parsed.KeyUsage == 0 || c.parsed.KeyUsage&x509.KeyUsageCertSign != 0
 }
 
+// MaySignLists reports whether the key is of a kind that is accepted and its
+// usage, where there is one, lets it sign revocation lists (RFC 5280, section
+// 6.3.3 (f)).
+func (c *Certificate) MaySignLists() bool {
+	return c.IsCA && keyDefect(c.PublicKey) == "" &&
+		(c.parsed.KeyUsage == 0 || c.parsed.KeyUsage&x509.KeyUsageCRLSign != 0)
+}
+
 // isRoot reports whether the certificate claims to be signed by its own key: a
 // CA that changed its key signs the new one with the old and then names two
 // keys.

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"unicode"
+
+	"github.com/cordon-iot/cordon/internal/fault"
 )
 
 // names returns a distinguished name as RFC 2253 writes it and what stands for
@@ -41,4 +43,18 @@ func printable(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, string(unicode.ReplacementChar)))
+}
+
+// ReadName returns a distinguished name in DER form as RFC 2253 writes it, and
+// what stands for it in comparisons, as in [Certificate]. The fault is Invalid.
+func ReadName(der []byte) (text, match string, err error) {
+	var parts pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(der, &parts); err != nil || len(rest) > 0 {
+		return "", "", fault.New(fault.Invalid, "a distinguished name cannot be read")
+	}
+	text = printable(parts.String())
+	if strings.ContainsRune(text, 0) {
+		return "", "", fault.New(fault.Invalid, "a distinguished name holds a NUL character")
+	}
+	return text, matchForm(text), nil
 }
