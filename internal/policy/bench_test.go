@@ -91,7 +91,7 @@ func BenchmarkAnalyzeTypical(b *testing.B) {
 
 func BenchmarkMatchResource(b *testing.B) {
 	doc := mustParse(b, typical(b))
-	lookup := func(string) (string, bool) { return "press-17", true }
+	lookup := Table{"iot:connection.thing.thingname": {"press-17"}}
 	s, arn := &doc.Statements[1], base+"topic/factory/press-17/temperature/left"
 	b.ReportAllocs()
 	for b.Loop() {

@@ -30,7 +30,7 @@ func (p *Pattern) spread() word {
 			w.symbols = append(w.symbols, anyOne)
 		case variable:
 			w.symbols = append(w.symbols, firstVariable-symbol(len(w.names)))
-			w.names = append(w.names, a.name())
+			w.names = append(w.names, a.ref.text)
 		}
 	}
 	return w

@@ -1,14 +1,6 @@
 package policy
 
-import (
-	"encoding/base64"
-	"errors"
-	"math"
-	"net/netip"
-	"strconv"
-	"strings"
-	"time"
-)
+import "strings"
 
 // Condition is one test of a statement: one operator on one key. It holds
 // when the key's value passes for one of Values, or for none of them with a
@@ -31,37 +23,6 @@ const (
 	ForAllValues Quantifier = "ForAllValues"
 	ForAnyValue  Quantifier = "ForAnyValue"
 )
-
-// operators maps the known operators to the check of their values.
-var operators = map[string]func(string) error{
-	"StringEquals":              stringValue,
-	"StringNotEquals":           stringValue,
-	"StringEqualsIgnoreCase":    stringValue,
-	"StringNotEqualsIgnoreCase": stringValue,
-	"StringLike":                stringValue,
-	"StringNotLike":             stringValue,
-	"ArnEquals":                 stringValue,
-	"ArnNotEquals":              stringValue,
-	"ArnLike":                   stringValue,
-	"ArnNotLike":                stringValue,
-	"NumericEquals":             numericValue,
-	"NumericNotEquals":          numericValue,
-	"NumericLessThan":           numericValue,
-	"NumericLessThanEquals":     numericValue,
-	"NumericGreaterThan":        numericValue,
-	"NumericGreaterThanEquals":  numericValue,
-	"DateEquals":                dateValue,
-	"DateNotEquals":             dateValue,
-	"DateLessThan":              dateValue,
-	"DateLessThanEquals":        dateValue,
-	"DateGreaterThan":           dateValue,
-	"DateGreaterThanEquals":     dateValue,
-	"IpAddress":                 addressValue,
-	"NotIpAddress":              addressValue,
-	"Bool":                      booleanValue,
-	"Null":                      booleanValue,
-	"BinaryEquals":              binaryValue,
-}
 
 func readConditions(n node, where string) ([]Condition, error) {
 	where += `: "Condition"`
@@ -99,7 +60,7 @@ func readOperator(name, where string) (Condition, error) {
 		}
 	}
 	c.Operator, c.IfExists = strings.CutSuffix(rest, "IfExists")
-	if operators[c.Operator] == nil || c.Operator == "Null" && name != "Null" {
+	if _, known := operators[c.Operator]; !known || c.Operator == "Null" && name != "Null" {
 		return c, malformed(where, "operator %s is not known", quote(name))
 	}
 	return c, nil
@@ -129,63 +90,11 @@ func readKeys(operator Condition, n node, where string) ([]Condition, error) {
 			return nil, err
 		}
 		for _, value := range c.Values {
-			if err := operators[c.Operator](value); err != nil {
+			if _, err := operators[c.Operator].compile(value); err != nil {
 				return nil, malformed(where, "%s: %s", quote(value), err)
 			}
 		}
 		conditions = append(conditions, c)
 	}
 	return conditions, nil
-}
-
-func stringValue(s string) error {
-	_, err := compile(s)
-	return err
-}
-
-func numericValue(s string) error {
-	if f, err := strconv.ParseFloat(s, 64); err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		return errors.New("the value must be a number")
-	}
-	return nil
-}
-
-func booleanValue(s string) error {
-	if !strings.EqualFold(s, "true") && !strings.EqualFold(s, "false") {
-		return errors.New("the value must be true or false")
-	}
-	return nil
-}
-
-func addressValue(s string) error {
-	if _, err := netip.ParsePrefix(s); err == nil {
-		return nil
-	}
-	if _, err := netip.ParseAddr(s); err != nil {
-		return errors.New("the value must be an IP address or a CIDR range")
-	}
-	return nil
-}
-
-func binaryValue(s string) error {
-	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
-		return errors.New("the value must be base64")
-	}
-	return nil
-}
-
-// dateLayouts are the forms of a date: those of the W3C profile of ISO 8601.
-var dateLayouts = []string{"2006", "2006-01", time.DateOnly, "2006-01-02T15:04Z07:00", time.RFC3339}
-
-// dateValue accepts a date or a number of seconds since 1970.
-func dateValue(s string) error {
-	for _, layout := range dateLayouts {
-		if _, err := time.Parse(layout, s); err == nil {
-			return nil
-		}
-	}
-	if _, err := strconv.ParseInt(s, 10, 64); err != nil {
-		return errors.New("the value must be an ISO 8601 date or seconds since 1970")
-	}
-	return nil
 }

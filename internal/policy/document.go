@@ -222,8 +222,12 @@ func (s *Statement) MatchAction(action string) bool {
 
 // MatchResource reports whether the statement is about an ARN. Case matters.
 func (s *Statement) MatchResource(arn string, values Values) bool {
+	return s.matchResource(splitARN(arn), values)
+}
+
+func (s *Statement) matchResource(arn cutARN, values Values) bool {
 	for i := range s.Resources {
-		if s.Resources[i].Match(arn, values) {
+		if s.Resources[i].match(arn, values) {
 			return !s.NotResource
 		}
 	}

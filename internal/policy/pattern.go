@@ -6,13 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// Values gives the value of a policy variable, such as "iot:ClientId", in a
-// request. Names come as they were written, though keys have no case in IAM.
-// It reports false for a variable that has no value there, or one that must
-// not be inserted (AWS IoT inserts no certificate value that holds a wildcard
-// or is longer than 1,024 characters).
-type Values func(name string) (value string, ok bool)
-
 // atomKind says what one part of a pattern matches.
 type atomKind uint8
 
@@ -26,10 +19,8 @@ const (
 type atom struct {
 	kind atomKind
 	text string // of a literal, or of a variable as written, "${...}"
+	ref  *ref   // of a variable
 }
-
-// name returns the name of a variable.
-func (a atom) name() string { return a.text[2 : len(a.text)-1] }
 
 // Pattern is a compiled pattern of the policy language: "*" stands for any
 // run of characters, "/" and ":" included, "?" for exactly one, "${name}" for
@@ -60,14 +51,22 @@ func Compile(pattern string) (Pattern, error) {
 	return p, nil
 }
 
-func compile(text string) (Pattern, error) {
+func compile(text string) (Pattern, error) { return compileWith(text, (*Pattern).addPlain) }
+
+// compileExact compiles a text that has variables and no wildcards: "*" and
+// "?" are characters, with or without an escape.
+func compileExact(text string) (Pattern, error) { return compileWith(text, (*Pattern).addLiteral) }
+
+// compileWith compiles a text; plain adds the first atom of what does not begin
+// with a variable, and returns what is left.
+func compileWith(text string, plain func(p *Pattern, text string) string) (Pattern, error) {
 	if !utf8.ValidString(text) {
 		return Pattern{}, errNotUTF8
 	}
 	p := Pattern{text: text}
 	for rest := text; rest != ""; {
 		if !strings.HasPrefix(rest, "${") {
-			rest = p.addPlain(rest)
+			rest = plain(&p, rest)
 			continue
 		}
 		end := strings.IndexByte(rest, '}')
@@ -77,11 +76,12 @@ func compile(text string) (Pattern, error) {
 		name := rest[2:end]
 		switch {
 		case name == "*" || name == "?" || name == "$":
-			p.add(atom{literal, name})
+			p.add(atom{kind: literal, text: name})
 		case name == "" || strings.ContainsAny(name, "*?${\"' \t\r\n"):
 			return Pattern{}, errVariableName
 		default:
-			p.add(atom{variable, rest[:end+1]})
+			r := newRef(name)
+			p.add(atom{kind: variable, text: rest[:end+1], ref: &r})
 		}
 		rest = rest[end+1:]
 	}
@@ -103,7 +103,18 @@ func (p *Pattern) addPlain(text string) string {
 	for end < len(text) && text[end] != '*' && text[end] != '?' && !strings.HasPrefix(text[end:], "${") {
 		end++
 	}
-	p.add(atom{literal, text[:end]})
+	p.add(atom{kind: literal, text: text[:end]})
+	return text[end:]
+}
+
+// addLiteral adds text up to the first variable as it stands, and returns what
+// is left.
+func (p *Pattern) addLiteral(text string) string {
+	end := strings.Index(text[1:], "${") + 1
+	if end == 0 {
+		end = len(text)
+	}
+	p.add(atom{kind: literal, text: text[:end]})
 	return text[end:]
 }
 
@@ -161,7 +172,14 @@ func (p *Pattern) String() string { return p.text }
 // has none. Match does not allocate, and its cost is at most the product of
 // the two lengths.
 func (p *Pattern) Match(s string, values Values) bool {
-	i, pos := 0, 0      // the atom to match next, and where in s
+	i, pos := 0, 0 // the atom to match next, and where in s
+	if len(p.atoms) > 0 && p.atoms[0].kind == literal && !p.fold {
+		// Most patterns begin so, and most requests are none of theirs.
+		if !strings.HasPrefix(s, p.atoms[0].text) {
+			return false
+		}
+		i, pos = 1, len(p.atoms[0].text)
+	}
 	star, from := -1, 0 // the atom after the last run, and where it was tried
 	last := len(p.atoms) - 1
 	for {
@@ -181,7 +199,7 @@ func (p *Pattern) Match(s string, values Values) bool {
 			star, from = i, pos
 			continue
 		default:
-			if n := p.take(p.atoms[i], s[pos:], values); n >= 0 {
+			if n := p.take(&p.atoms[i], s[pos:], values); n >= 0 {
 				pos += n
 				i++
 				continue
@@ -193,7 +211,7 @@ func (p *Pattern) Match(s string, values Values) bool {
 		// The last run takes one character more.
 		_, width := utf8.DecodeRuneInString(s[from:])
 		from += width
-		if next := p.atoms[star]; next.kind == literal && !p.fold {
+		if next := &p.atoms[star]; next.kind == literal && !p.fold {
 			skip := strings.Index(s[from:], next.text)
 			if skip < 0 {
 				return false
@@ -206,7 +224,7 @@ func (p *Pattern) Match(s string, values Values) bool {
 
 // take returns how many bytes at the start of s an atom that is no run
 // matches, or -1.
-func (p *Pattern) take(a atom, s string, values Values) int {
+func (p *Pattern) take(a *atom, s string, values Values) int {
 	want := a.text
 	switch a.kind {
 	case one:
@@ -216,10 +234,8 @@ func (p *Pattern) take(a atom, s string, values Values) int {
 		_, width := utf8.DecodeRuneInString(s)
 		return width
 	case variable:
-		if values != nil {
-			if value, ok := values(a.name()); ok {
-				want = value
-			}
+		if value, ok := a.ref.inserted(values); ok {
+			want = value
 		}
 	}
 	if p.fold && hasFoldedPrefix(s, want) || strings.HasPrefix(s, want) {

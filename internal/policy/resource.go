@@ -22,25 +22,33 @@ type Resource struct {
 // arnColons is the number of colons before the type and name of an ARN.
 const arnColons = 5
 
+// compileResource compiles what a statement is about.
 func compileResource(text string) (Resource, error) {
+	r, err := compileARN(text)
+	switch {
+	case err != nil:
+		return Resource{}, err
+	case text != "*" && !strings.HasPrefix(text, "arn:"):
+		return Resource{}, errors.New(`a resource must be "*" or an ARN`)
+	case r.split && r.tail.text == "":
+		return Resource{}, errors.New("the ARN names no resource")
+	case !r.split && len(r.tail.atoms) == 0:
+		return Resource{}, errors.New("an ARN has six parts, or a * in place of the last ones")
+	}
+	return r, nil
+}
+
+// compileARN compiles the pattern of an ARN, or of anything.
+func compileARN(text string) (Resource, error) {
 	whole, err := compile(text)
 	if err != nil {
 		return Resource{}, err
-	}
-	if text != "*" && !strings.HasPrefix(text, "arn:") {
-		return Resource{}, errors.New(`a resource must be "*" or an ARN`)
 	}
 	r := Resource{whole: whole}
 	cut := fifthColon(text)
 	if cut < 0 {
 		r.tail = whole.fromFirstRun()
-		if len(r.tail.atoms) == 0 {
-			return Resource{}, errors.New("an ARN has six parts, or a * in place of the last ones")
-		}
 		return r, nil
-	}
-	if cut+1 == len(text) {
-		return Resource{}, errors.New("the ARN names no resource")
 	}
 	r.split = true
 	if r.head, err = compile(text[:cut]); err != nil {
@@ -84,19 +92,32 @@ func (r *Resource) String() string { return r.whole.text }
 
 // Match reports whether the resource matches an ARN. See Pattern.Match for
 // values and cost.
-func (r *Resource) Match(arn string, values Values) bool {
+func (r *Resource) Match(arn string, values Values) bool { return r.match(splitARN(arn), values) }
+
+func (r *Resource) match(arn cutARN, values Values) bool {
 	if !r.split {
-		return r.whole.Match(arn, values)
+		return r.whole.Match(arn.whole, values)
 	}
+	return arn.split && r.tail.Match(arn.tail, values) && r.head.Match(arn.head, values)
+}
+
+// cutARN is an ARN cut at its fifth colon; a text with fewer is not split.
+type cutARN struct {
+	whole      string
+	split      bool
+	head, tail string
+}
+
+func splitARN(arn string) cutARN {
 	cut := -1
 	for range arnColons {
 		next := strings.IndexByte(arn[cut+1:], ':')
 		if next < 0 {
-			return false
+			return cutARN{whole: arn}
 		}
 		cut += 1 + next
 	}
-	return r.head.Match(arn[:cut], values) && r.tail.Match(arn[cut+1:], values)
+	return cutARN{whole: arn, split: true, head: arn[:cut], tail: arn[cut+1:]}
 }
 
 // scope is a Resource spread out for comparing.
