@@ -346,7 +346,8 @@ var patternParts = []string{"a", "*", "?", "b", "/", "é", ":", "${iot:ClientId}
 var valueParts = []string{"a", "b", "/", "*", "é", ":", "A", "$", "${none}"}
 
 func (tp *tape) arn() string {
-	return "arn:aws:iot:" + tp.of("r", "s") + ":" + tp.of("1", "2") + ":" + tp.of("topic/", "client/") + tp.text(valueParts)
+	return "arn:aws:iot:" + tp.of("r", "s") + ":" + tp.of("1", "2") + ":" + tp.of("topic/", "client/") +
+		tp.text(valueParts)
 }
 
 func (tp *tape) resource() string {
