@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 )
@@ -101,4 +102,79 @@ func encodeEvents(list []LogEvent) (string, error) {
 		return "", fmt.Errorf("store event configurations: %w", err)
 	}
 	return string(b), nil
+}
+
+// LogTargetType is what a level of logs is for, equal to the wire value.
+type LogTargetType string
+
+// The types of targets.
+const (
+	LogDefault   LogTargetType = "DEFAULT"
+	LogGroup     LogTargetType = "THING_GROUP"
+	LogClientID  LogTargetType = "CLIENT_ID"
+	LogSourceIP  LogTargetType = "SOURCE_IP"
+	LogPrincipal LogTargetType = "PRINCIPAL_ID"
+)
+
+// LogTarget is what a level of logs is for: everything, or one name of a type.
+type LogTarget struct {
+	Type LogTargetType `json:"t"`
+	Name string        `json:"n"` // "" for the default
+}
+
+// maxLogTarget is how many bytes the name of a target has at most. It is a
+// limit of our own.
+const maxLogTarget = 256
+
+// ParseLogTarget reads a target. The default has no name, every other has one,
+// and that of a source is an IP address. The fault is Invalid.
+func ParseLogTarget(kind, name string) (LogTarget, error) {
+	t := LogTarget{Type: LogTargetType(kind), Name: name}
+	switch {
+	case t.Type == LogDefault && name != "":
+		return t, fault.New(fault.Invalid, "a target of type DEFAULT has no targetName")
+	case t.Type != LogDefault && name == "":
+		return t, fault.New(fault.Invalid, "targetName must be given for a target of type %s", kind)
+	case len(name) > maxLogTarget:
+		return t, fault.New(fault.Invalid, "targetName must have at most %d bytes", maxLogTarget)
+	case t.Type == LogSourceIP:
+		ip, err := netip.ParseAddr(name)
+		if err != nil || ip.Zone() != "" {
+			return t, fault.New(fault.Invalid, "targetName %.64q is not an IP address", name)
+		}
+		t.Name = ip.String()
+	}
+	return t, nil
+}
+
+// LogLevel is the level of logs for one target.
+type LogLevel struct {
+	LogTarget
+	Level string
+}
+
+// LogLevelPage asks for levels: the default first, the others by type and name.
+type LogLevelPage struct {
+	Type  LogTargetType // "" for all
+	After LogTarget     // the target that the page is behind, zero for the first page
+	Limit int
+}
+
+// SetDefault makes a level that of everything without a level of its own.
+// Options that were never made are a NotConfigured fault.
+func (l *LoggingOptions) SetDefault(level string) error {
+	if err := l.Need(); err != nil {
+		return err
+	}
+	l.Level = level
+	return nil
+}
+
+// Need returns a NotConfigured fault for options of the newer form that were
+// never made.
+func (l *LoggingOptions) Need() error {
+	if !l.Configured {
+		return fault.New(fault.NotConfigured, "The logging options of this account are not configured")
+	}
+	return nil
 }

@@ -177,6 +177,13 @@ type AttachedPage struct {
 	Limit   int
 }
 
+// PrincipalPage asks for the certificates that a policy is attached to by id.
+type PrincipalPage struct {
+	Ascending bool
+	After     string // the id that the page is behind, "" for the first page
+	Limit     int
+}
+
 // TargetPage asks for the targets of a policy in the order of their texts.
 type TargetPage struct {
 	After string // the text that the page is behind

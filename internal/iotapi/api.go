@@ -35,6 +35,8 @@ type Store interface {
 	policyStore
 	targetStore
 	loggingStore
+	logLevelStore
+	roleAliasStore
 	tagStore
 }
 

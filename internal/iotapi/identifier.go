@@ -92,8 +92,8 @@ func namings(sc fleet.Scope, id *wire.ResourceIdentifier) (list []naming, err er
 		list = append(list, naming{"deviceCertificateArn", audit.Resource{Type: audit.DeviceCertificate, Key: name}})
 	}
 	for _, n := range list {
-		if n.Key == "" || len(n.Key) > maxKey || strings.ContainsRune(n.Key, 0) {
-			return nil, fault.New(fault.Invalid, "%s must have from 1 to %d bytes, and no NUL", n.member, maxKey)
+		if n.Key == "" || len(n.Key) > maxKey {
+			return nil, fault.New(fault.Invalid, "%s must have from 1 to %d bytes", n.member, maxKey)
 		}
 	}
 	return list, nil

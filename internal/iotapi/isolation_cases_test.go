@@ -25,6 +25,9 @@ var parts = []part{
 	tagPart,
 	transferPart,
 	suppressionPart,
+	roleAliasPart,
+	logLevelPart,
+	principalPolicyPart,
 }
 
 // reads are the calls that change nothing. All succeed for the owner, so that

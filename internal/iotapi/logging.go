@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -70,8 +69,8 @@ func (a *API) getV2LoggingOptions(ctx context.Context, _ *wire.GetV2LoggingOptio
 	if err != nil {
 		return nil, err
 	}
-	if !l.Configured {
-		return nil, fault.New(fault.NotConfigured, "The logging options of this account are not configured")
+	if err := l.Need(); err != nil {
+		return nil, err
 	}
 	events, err := l.EventList()
 	if err != nil {

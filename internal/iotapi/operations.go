@@ -24,6 +24,8 @@ func (a *API) operations() []awswire.Served {
 		a.policyOperations(),
 		a.targetOperations(),
 		a.loggingOperations(),
+		a.logLevelOperations(),
+		a.roleAliasOperations(),
 		a.tagOperations(),
 		a.endpointOperations(),
 	)

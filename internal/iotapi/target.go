@@ -20,6 +20,11 @@ type targetStore interface {
 	AttachedPolicies(ctx context.Context, scope fleet.Scope, t fleet.Target, p fleet.AttachedPage) ([]string, error)
 	// PolicyTargets lists the targets of a policy, or is NotFound.
 	PolicyTargets(ctx context.Context, scope fleet.Scope, policy string, p fleet.TargetPage) ([]fleet.Target, error)
+	// PrincipalPolicies lists the policies of a certificate, or is NotFound.
+	PrincipalPolicies(ctx context.Context, scope fleet.Scope, certificate string, p fleet.PolicyPage) (
+		[]fleet.Policy, error)
+	// PolicyPrincipals lists the certificates of a policy by id, or is NotFound.
+	PolicyPrincipals(ctx context.Context, scope fleet.Scope, policy string, p fleet.PrincipalPage) ([]string, error)
 }
 
 func (a *API) targetOperations() []awswire.Served {
@@ -28,6 +33,10 @@ func (a *API) targetOperations() []awswire.Served {
 		awswire.Op(wire.DetachPolicy, a.detachPolicy),
 		awswire.Op(wire.ListAttachedPolicies, a.listAttachedPolicies),
 		awswire.Op(wire.ListTargetsForPolicy, a.listTargetsForPolicy),
+		awswire.Op(wire.AttachPrincipalPolicy, a.attachPrincipalPolicy),
+		awswire.Op(wire.DetachPrincipalPolicy, a.detachPrincipalPolicy),
+		awswire.Op(wire.ListPrincipalPolicies, a.listPrincipalPolicies),
+		awswire.Op(wire.ListPolicyPrincipals, a.listPolicyPrincipals),
 	}
 }
 

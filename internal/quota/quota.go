@@ -21,6 +21,7 @@ type Profile struct {
 	DynamicGroups      int
 	ChildGroups        int // direct children of one thing group
 	RoleAliases        int
+	LoggingLevels      int // of targets other than the default
 	CAsPerSubject      int // CA certificates with one subject
 }
 
@@ -38,6 +39,7 @@ var AWS = &Profile{
 	DynamicGroups:      100,
 	ChildGroups:        100,
 	RoleAliases:        100,
+	LoggingLevels:      1_000,
 	CAsPerSubject:      10,
 }
 
@@ -54,6 +56,7 @@ var Default = &Profile{
 	DynamicGroups:      1_000,
 	ChildGroups:        10_000,
 	RoleAliases:        10_000,
+	LoggingLevels:      100_000,
 	CAsPerSubject:      100,
 }
 

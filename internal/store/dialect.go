@@ -113,6 +113,7 @@ var (
 	auditRows       = rowset{"audits", "id"}
 	actionRows      = rowset{"mitigation_actions", "name"}
 	taskRows        = rowset{"mitigation_tasks", "id"}
+	roleAliasRows   = rowset{"role_aliases", "name"}
 )
 
 // lockRows locks rows until the transaction ends. Rows that are not there are

@@ -222,6 +222,9 @@ func (s *Store) DeleteGroup(ctx context.Context, sc fleet.Scope, name string, al
 		if err := detachAll(ctx, q, scope, fleet.Target{Kind: fleet.TargetGroup, Name: name}); err != nil {
 			return err
 		}
+		if err := deleteLogLevel(ctx, q, scope, fleet.LogTarget{Type: fleet.LogGroup, Name: name}); err != nil {
+			return err
+		}
 		if _, err := q.exec(ctx, `DELETE FROM thing_groups WHERE scope = @scope AND name = @name`,
 			args{"scope": scope, "name": name}); err != nil {
 			return fmt.Errorf("delete thing group: %w", err)

@@ -16,6 +16,7 @@ var tagged = map[string]rowset{
 	"cacert":           caRows,
 	"mitigationaction": actionRows,
 	"policy":           policyRows,
+	roleAliasKind:      roleAliasRows,
 	"thinggroup":       groupRows,
 }
 

@@ -111,6 +111,7 @@ func Map[T any](r *Reader, item func(*Reader) T) map[string]T {
 	for !r.closed('}') {
 		name := r.name()
 		r.path = append(r.path, name)
+		r.noNUL(name)
 		if _, twice := values[name]; twice {
 			r.fail("Member '%s' is given more than once", r.where())
 		}
@@ -151,12 +152,21 @@ func Text(r *Reader) string {
 	return ""
 }
 
-// String reads a string; null gives nil.
+// String reads a string; null gives nil. One with a NUL character, which not
+// every database can store, is refused.
 func (r *Reader) String() *string {
 	if r.null() || !r.is('"', "a string") {
 		return nil
 	}
-	return new(r.string())
+	s := r.string()
+	r.noNUL(s)
+	return &s
+}
+
+func (r *Reader) noNUL(s string) {
+	if strings.IndexByte(s, 0) >= 0 {
+		r.fail("Value at '%s' must not have the NUL character", r.where())
+	}
 }
 
 // Blob reads bytes in standard base64 (RFC 4648, section 4); null gives nil.

@@ -141,6 +141,8 @@ func TestBodyIsRefused(t *testing.T) {
 		{"a second value", `{} {}`, "not valid JSON"},
 		{"a trailing comma", `{"name": "x",}`, "not valid JSON"},
 		{"invalid UTF-8", "{\"name\": \"\xff\"}", "not valid UTF-8"},
+		{"a NUL in a string", `{"name": "a\u0000b"}`, "Value at 'name' must not have the NUL character"},
+		{"a NUL in a key", `{"lists": {"a\u0000": []}}`, "must not have the NUL character"},
 		{"a list as body", `[]`, "must be a JSON object"},
 		{"null as body", `null`, "must be a JSON object"},
 		{"a number for a string", `{"name": 1}`, "Value at 'name' must be a string"},
@@ -233,6 +235,7 @@ func TestBoundValuesAreRefused(t *testing.T) {
 	}{
 		{"given twice", []string{"1", "1"}, func(b Bound) { b.String() }, "is given more than once"},
 		{"not UTF-8", []string{"\xff"}, func(b Bound) { b.String() }, "must be UTF-8"},
+		{"a NUL", []string{"a\x00b"}, func(b Bound) { b.String() }, "must not have the NUL character"},
 		{"no integer", []string{"x"}, func(b Bound) { b.Int() }, "must be an integer of 32 bits"},
 		{"too great", []string{"2147483648"}, func(b Bound) { b.Int() }, "must be an integer of 32 bits"},
 		{"empty", []string{""}, func(b Bound) { b.Long() }, "must be an integer of 64 bits"},

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -74,7 +75,7 @@ func (q *Request) HeaderValue(member, header string) Bound {
 	return q.bound(member, q.Header.Values(header))
 }
 
-// bound refuses a value given twice or not in UTF-8.
+// bound refuses a value given twice, not in UTF-8, or with a NUL character.
 func (q *Request) bound(member string, values []string) Bound {
 	b := Bound{request: q, member: member}
 	switch {
@@ -83,6 +84,8 @@ func (q *Request) bound(member string, values []string) Bound {
 		b.fail("is given more than once")
 	case !utf8.ValidString(values[0]):
 		b.fail("must be UTF-8")
+	case strings.IndexByte(values[0], 0) >= 0:
+		b.fail("must not have the NUL character")
 	default:
 		b.text = &values[0]
 	}
