@@ -15,6 +15,11 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
+// Retention is how long audits, findings and mitigation tasks are kept after
+// their end. Source: the quotas of AWS IoT Device Defender in the AWS General
+// Reference.
+const Retention = 90 * 24 * time.Hour
+
 // TaskType says how an audit came about, equal to the wire value.
 type TaskType string
 
@@ -48,6 +53,9 @@ const (
 	CheckFailed       CheckStatus = "FAILED"
 )
 
+// Open reports whether a check has no result yet.
+func (s CheckStatus) Open() bool { return s == CheckInProgress || s == CheckWaiting }
+
 // CheckState is what one check has counted. Reasons counts the findings that
 // are not suppressed by reason code: the size of a mitigation's target.
 type CheckState struct {
@@ -73,6 +81,10 @@ type Task struct {
 	States        map[string]*CheckState
 	Started       time.Time
 	Ended         time.Time // zero while it runs
+	// The window is what checks over connections look at: since the previous
+	// run of the schedule, or the 31 days before the start. It is zero for
+	// audits of versions that kept none.
+	WindowFrom, WindowTo time.Time
 
 	// Where the engine is: the pass over one kind of resource, the last
 	// resource of it, and how many findings there are.
@@ -89,7 +101,8 @@ type Summary struct {
 	Type   TaskType
 }
 
-// Reasons for which a check has no result, equal to the wire values.
+// Reasons for which a check has no result, equal to the wire values. Other
+// reasons have a message alone.
 const (
 	ErrorInsufficientPermissions = "INSUFFICIENT_PERMISSIONS"
 	ErrorCheckDisabled           = "AUDIT_CHECK_DISABLED"
@@ -144,8 +157,19 @@ func ParseFindingID(id string) (prefix string, n int64, ok bool) {
 func (t *Task) Cancel(now time.Time) {
 	t.Status, t.Ended = TaskCanceled, now
 	for _, state := range t.States {
-		if state.Status == CheckInProgress || state.Status == CheckWaiting {
+		if state.Status.Open() {
 			state.Status = CheckCanceled
+		}
+	}
+}
+
+// abandon ends an audit that cannot be finished: checks without a result have
+// failed.
+func (t *Task) abandon(now time.Time, reason string) {
+	t.Status, t.Ended = TaskFailed, now
+	for _, state := range t.States {
+		if state.Status.Open() {
+			state.Status, state.Message = CheckFailed, reason
 		}
 	}
 }

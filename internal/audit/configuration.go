@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,8 +16,9 @@ import (
 
 // Configuration is what an account has set about its audits.
 type Configuration struct {
-	RoleARN string // recorded, not yet judged
-	Checks  map[string]CheckConfiguration
+	RoleARN       string // recorded, not yet judged
+	Checks        map[string]CheckConfiguration
+	Notifications map[string]NotificationTarget // by type: SNS
 }
 
 // CheckConfiguration is what an account has set about one check.
@@ -29,8 +32,9 @@ func (c *Configuration) Enabled(check string) bool { return c != nil && c.Checks
 
 // Patch is a change to a configuration: what is not named stays.
 type Patch struct {
-	RoleARN string // "" leaves it
-	Checks  map[string]CheckPatch
+	RoleARN       string // "" leaves it
+	Checks        map[string]CheckPatch
+	Notifications map[string]NotificationTarget // texts of "" leave them
 }
 
 // CheckPatch is a change to what is set about one check.
@@ -41,12 +45,11 @@ type CheckPatch struct {
 
 // Apply returns the configuration with a patch, or says why it may not be.
 func (c *Configuration) Apply(p Patch, known Checks) (*Configuration, error) {
-	next := &Configuration{Checks: map[string]CheckConfiguration{}}
+	next := &Configuration{Checks: map[string]CheckConfiguration{}, Notifications: map[string]NotificationTarget{}}
 	if c != nil {
 		next.RoleARN = c.RoleARN
-		for name, check := range c.Checks {
-			next.Checks[name] = check
-		}
+		maps.Copy(next.Checks, c.Checks)
+		maps.Copy(next.Notifications, c.Notifications)
 	}
 	if p.RoleARN != "" {
 		next.RoleARN = p.RoleARN
@@ -70,6 +73,12 @@ func (c *Configuration) Apply(p Patch, known Checks) (*Configuration, error) {
 			set.Settings = change.Settings
 		}
 		next.Checks[name] = set
+	}
+	for name, change := range p.Notifications {
+		next.Notifications[name] = next.Notifications[name].apply(change)
+		if err := next.Notifications[name].complete(); err != nil {
+			return nil, err
+		}
 	}
 	if c == nil && !next.any() {
 		return nil, fault.New(fault.Invalid, "the first configuration must enable at least one audit check")
@@ -109,10 +118,16 @@ func UnknownCheck(name string) error {
 type Store interface {
 	// AuditConfiguration is nil when nothing was set.
 	AuditConfiguration(ctx context.Context, scope fleet.Scope) (*Configuration, error)
+	ScheduleStore
 	// UpdateAuditConfiguration replaces the configuration by what change makes
-	// of it, as one transaction; nil deletes it.
+	// of it and of the schedules, as one transaction. Change gets nil when there
+	// is none yet.
 	UpdateAuditConfiguration(ctx context.Context, scope fleet.Scope,
-		change func(*Configuration) (*Configuration, error)) error
+		change func(*Configuration, []*Schedule) (*Configuration, error)) error
+	// DeleteAuditConfiguration removes the configuration, and with schedules
+	// the schedules too. Without a configuration it is a NotFound fault; with
+	// schedules that are to stay, an Invalid one.
+	DeleteAuditConfiguration(ctx context.Context, scope fleet.Scope, schedules bool) error
 	// CreateAudit stores an audit in progress and gives it its Seq; over the
 	// number that may run it is a Limit fault.
 	CreateAudit(ctx context.Context, t *Task) error
@@ -131,57 +146,103 @@ type Service struct {
 	Store     Store
 	Workflows Workflows
 	Checks    Checks
+	// TimeOfDay is when in the day an account's schedules run, since midnight
+	// UTC: [Spread], or the same for all.
+	TimeOfDay func(account string) time.Duration
 	Now       func() time.Time
+	Log       *slog.Logger
 }
 
-// Update changes the configuration of an account.
+// Update changes the configuration of an account. A check that a schedule uses
+// is not switched off.
 func (s *Service) Update(ctx context.Context, scope fleet.Scope, p Patch) error {
-	return s.Store.UpdateAuditConfiguration(ctx, scope, func(c *Configuration) (*Configuration, error) {
-		return c.Apply(p, s.Checks)
+	for name, t := range p.Notifications {
+		if err := t.validate(name, scope); err != nil {
+			return err
+		}
+	}
+	var switchedOn []NotificationTarget
+	err := s.Store.UpdateAuditConfiguration(ctx, scope, func(c *Configuration, schedules []*Schedule) (
+		*Configuration, error,
+	) {
+		next, err := c.Apply(p, s.Checks)
+		if err != nil {
+			return nil, err
+		}
+		switchedOn = c.switchedOn(next)
+		return next, c.keeps(next, schedules)
 	})
+	if err != nil {
+		return err
+	}
+	for _, t := range switchedOn {
+		s.Log.Warn("audit notifications are recorded; this version does not deliver them",
+			"account", scope.Account, "region", scope.Region, "topic", t.TopicARN)
+	}
+	return nil
+}
+
+// keeps refuses to switch off a check that a schedule uses.
+func (c *Configuration) keeps(next *Configuration, schedules []*Schedule) error {
+	for _, sch := range schedules {
+		for _, check := range sch.Checks {
+			if c.Enabled(check) && !next.Enabled(check) {
+				return fault.New(fault.Invalid, "the check %s cannot be disabled: the scheduled audit %q uses it",
+					check, sch.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // Delete resets the configuration of an account: every check is off. Without
-// one it is a NotFound fault.
-func (s *Service) Delete(ctx context.Context, scope fleet.Scope) error {
-	return s.Store.UpdateAuditConfiguration(ctx, scope, func(c *Configuration) (*Configuration, error) {
-		if c == nil {
-			return nil, fault.New(fault.NotFound, "the account has no audit configuration")
-		}
-		return nil, nil
-	})
+// one it is a NotFound fault; with schedules, which have nothing to check any
+// more, an Invalid one unless they are to go too.
+func (s *Service) Delete(ctx context.Context, scope fleet.Scope, schedules bool) error {
+	return s.Store.DeleteAuditConfiguration(ctx, scope, schedules)
 }
 
 // Start begins an audit on demand of the checks named, each of which must be
 // enabled, and returns its id.
 func (s *Service) Start(ctx context.Context, scope fleet.Scope, names []string) (string, error) {
-	if len(names) == 0 {
-		return "", fault.New(fault.Invalid, "targetCheckNames must name at least one check")
-	}
 	c, err := s.Store.AuditConfiguration(ctx, scope)
 	if err != nil {
 		return "", err
 	}
-	t := &Task{
-		Scope: scope, ID: newTaskID(), Type: OnDemand, Status: TaskInProgress,
-		States: map[string]*CheckState{}, Started: s.Now(),
+	if err := s.enabled(c, names); err != nil {
+		return "", err
 	}
-	for _, name := range names {
-		if s.Checks.Named(name) == nil {
-			return "", UnknownCheck(name)
-		}
-		if !c.Enabled(name) {
-			return "", fault.New(fault.Invalid, "the check %s is not enabled for this account", name)
-		}
-		if t.States[name] == nil {
-			t.Checks = append(t.Checks, name)
-			t.States[name] = &CheckState{Status: CheckInProgress, Settings: c.Checks[name].Settings}
-		}
-	}
+	t := s.newTask(scope, names, c)
 	if err := s.Store.CreateAudit(ctx, t); err != nil {
 		return "", err
 	}
 	return t.ID, s.Workflows.Start(workflow(scope, t.ID))
+}
+
+// onDemandWindow is how far an audit looks back that no run of a schedule
+// precedes. Source: the developer guide on checks over connections.
+const onDemandWindow = 31 * day
+
+// newTask makes an audit on demand that begins now. A check that is not enabled
+// has failed from the start.
+func (s *Service) newTask(scope fleet.Scope, names []string, c *Configuration) *Task {
+	now := s.Now().Truncate(time.Millisecond) // as it is stored
+	t := &Task{
+		Scope: scope, ID: newTaskID(), Type: OnDemand, Status: TaskInProgress,
+		States: map[string]*CheckState{}, Started: now, WindowFrom: now.Add(-onDemandWindow), WindowTo: now,
+	}
+	for _, name := range unique(names) {
+		t.Checks = append(t.Checks, name)
+		if !c.Enabled(name) {
+			t.States[name] = &CheckState{
+				Status: CheckFailed, ErrorCode: ErrorCheckDisabled,
+				Message: "the check is not enabled for this account",
+			}
+			continue
+		}
+		t.States[name] = &CheckState{Status: CheckInProgress, Settings: c.Checks[name].Settings}
+	}
+	return t
 }
 
 // Cancel ends an audit in progress.

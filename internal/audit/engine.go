@@ -106,12 +106,7 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 	if err != nil || t == nil || t.Status != TaskInProgress {
 		return err
 	}
-	for _, state := range t.States {
-		if state.Status == CheckInProgress {
-			state.Status, state.Message = CheckFailed, reason
-		}
-	}
-	t.Status, t.Ended = TaskFailed, e.Now()
+	t.abandon(e.Now(), reason)
 	e.Observer.Audit(string(t.Status))
 	return e.Store.SaveAudit(ctx, tx, t)
 }

@@ -28,6 +28,9 @@ func (e *Engine) newSlice(t *Task) *slice {
 	s := &slice{task: t, first: t.Findings, prefix: FindingPrefix(t.ID), now: e.Now(), saved: map[string]int{}}
 	for _, name := range t.Checks {
 		check, state := e.Checks.Named(name), t.States[name]
+		if state.Status != CheckInProgress {
+			continue // has a result, was disabled from the start, or waits for data
+		}
 		if check == nil {
 			// A newer version began this audit and this one cannot run the check.
 			state.Status, state.Message = CheckFailed, "this version has no such check"
@@ -156,10 +159,14 @@ func (s *slice) completePass() {
 	}
 }
 
-// finish ends the audit: it has failed when no check has a result.
+// finish ends the audit: it has failed when no check has a result. What still
+// waits for data has established nothing.
 func (s *slice) finish() {
 	s.task.Status, s.task.Ended = TaskFailed, s.now
 	for _, state := range s.task.States {
+		if state.Status == CheckWaiting {
+			state.Status, state.Message = CheckFailed, "the data that the check needs was not collected"
+		}
 		if state.Status != CheckFailed {
 			s.task.Status = TaskCompleted
 		}

@@ -55,7 +55,9 @@ func openRig(ctx context.Context, o store.Options, log *slog.Logger) (_ *rig, er
 	r.durable.Register(audit.WorkflowKind, &audit.Engine{
 		Store: r.store, Checks: check.All, Observer: metrics, Now: time.Now,
 	})
-	r.audits = &audit.Service{Store: r.store, Workflows: r.durable, Checks: check.All, Now: time.Now}
+	r.audits = &audit.Service{
+		Store: r.store, Workflows: r.durable, Checks: check.All, TimeOfDay: audit.Spread, Now: time.Now, Log: log,
+	}
 	return r, r.durable.Launch()
 }
 

@@ -29,7 +29,15 @@ func (c *Config) Check() error {
 		c.validateScope(),
 		c.validateDatabase(),
 		c.validateRootKey(),
+		c.validateAuditTime(),
 	)
+}
+
+func (c *Config) validateAuditTime() error {
+	if _, set := c.AuditTime(); c.AuditTimeOfDay != "" && (!set || len(c.AuditTimeOfDay) != len(timeOfDay)) {
+		return fmt.Errorf("audit-time-of-day: %q is not a time of day in UTC: try 03:30", c.AuditTimeOfDay)
+	}
+	return nil
 }
 
 func (c *Config) validateListeners() error {

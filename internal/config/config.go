@@ -14,6 +14,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // Config is every setting of "cordon serve". A field "DataDir" is the flag
@@ -52,6 +53,8 @@ type Config struct {
 	RootSecretAccessKey Secret `placeholder:"KEY" secret:"whole" help:"Its secret; never a flag."`
 	// RootSecretAccessKeyFile was read into RootSecretAccessKey.
 	RootSecretAccessKeyFile string `placeholder:"FILE" help:"Private file that holds the secret."`
+	// AuditTimeOfDay is HH:MM in UTC, or empty; see [Config.AuditTime].
+	AuditTimeOfDay string `placeholder:"HH:MM" help:"When scheduled audits run, UTC; empty: spread by account."`
 	// Quotas is the name of a quota profile.
 	Quotas string `placeholder:"NAME" default:"default" enum:"default,aws" help:"Limits: aws has the numbers of AWS."`
 	// LogLevel is the lowest level that is logged.
@@ -73,6 +76,20 @@ func (c *Config) RootKeyFile() string { return RootKeyFile(c.DataDir) }
 // RootKeyFile returns where a Cordon with this data directory writes a root
 // access key that it made.
 func RootKeyFile(dataDir string) string { return filepath.Join(dataDir, "root-access-key") }
+
+// AuditTime returns when in the day scheduled audits run, since midnight UTC;
+// set is false where accounts are to be spread over the day. All nodes that
+// share a database should be given the same.
+func (c *Config) AuditTime() (since time.Duration, set bool) {
+	t, err := time.Parse(timeOfDay, c.AuditTimeOfDay)
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, true
+}
+
+// timeOfDay is the form of a time of day.
+const timeOfDay = "15:04"
 
 // MasterKeyFile returns the path of the master key, and whether a missing one
 // is to be made: only on SQLite, and only at the place Cordon chose itself.

@@ -25,6 +25,7 @@ import (
 type Store interface {
 	auditStore
 	suppressionStore
+	scheduleStore
 	mitigationStore
 	thingStore
 	groupStore

@@ -11,10 +11,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
 
-// retention is how long audits, findings and mitigation tasks are kept, and
-// how far back a list may look.
-const retention = 90 * 24 * time.Hour
-
 // auditStore reads audits and what they found. What does not exist is a
 // NotFound fault.
 type auditStore interface {
@@ -32,8 +28,7 @@ type auditStore interface {
 
 func (a *API) auditOperations() []awswire.Served {
 	return []awswire.Served{
-		awswire.Op(wire.UpdateAccountAuditConfiguration, a.updateAccountAuditConfiguration).
-			Refusing("auditNotificationTargetConfigurations"),
+		awswire.Op(wire.UpdateAccountAuditConfiguration, a.updateAccountAuditConfiguration),
 		awswire.Op(wire.DescribeAccountAuditConfiguration, a.describeAccountAuditConfiguration),
 		awswire.Op(wire.DeleteAccountAuditConfiguration, a.deleteAccountAuditConfiguration),
 		awswire.Op(wire.StartOnDemandAuditTask, a.startOnDemandAuditTask),
@@ -46,7 +41,15 @@ func (a *API) auditOperations() []awswire.Served {
 func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.UpdateAccountAuditConfigurationRequest) (
 	*wire.UpdateAccountAuditConfigurationResponse, error,
 ) {
-	p := audit.Patch{RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckPatch{}}
+	p := audit.Patch{
+		RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckPatch{},
+		Notifications: map[string]audit.NotificationTarget{},
+	}
+	for kind, t := range in.AuditNotificationTargetConfigurations {
+		p.Notifications[kind] = audit.NotificationTarget{
+			TopicARN: value(t.TargetARN), RoleARN: value(t.RoleARN), Enabled: value(t.Enabled),
+		}
+	}
 	for name, c := range in.AuditCheckConfigurations {
 		// A client may leave out what is false; the AWS SDK for Go does.
 		p.Checks[name] = audit.CheckPatch{Enabled: new(value(c.Enabled)), Settings: c.Configuration}
@@ -68,6 +71,14 @@ func (a *API) describeAccountAuditConfiguration(ctx context.Context, _ *wire.Des
 		c = &audit.Configuration{}
 	}
 	out.RoleARN = text(c.RoleARN)
+	for kind, t := range c.Notifications {
+		if out.AuditNotificationTargetConfigurations == nil {
+			out.AuditNotificationTargetConfigurations = map[string]wire.AuditNotificationTarget{}
+		}
+		out.AuditNotificationTargetConfigurations[kind] = wire.AuditNotificationTarget{
+			TargetARN: text(t.TopicARN), RoleARN: text(t.RoleARN), Enabled: &t.Enabled,
+		}
+	}
 	for _, check := range a.Audits.Checks {
 		set := c.Checks[check.Name]
 		out.AuditCheckConfigurations[check.Name] = wire.AuditCheckConfiguration{
@@ -77,10 +88,10 @@ func (a *API) describeAccountAuditConfiguration(ctx context.Context, _ *wire.Des
 	return out, nil
 }
 
-func (a *API) deleteAccountAuditConfiguration(ctx context.Context, _ *wire.DeleteAccountAuditConfigurationRequest) (
+func (a *API) deleteAccountAuditConfiguration(ctx context.Context, in *wire.DeleteAccountAuditConfigurationRequest) (
 	*wire.DeleteAccountAuditConfigurationResponse, error,
 ) {
-	return nil, a.Audits.Delete(ctx, scope(ctx))
+	return nil, a.Audits.Delete(ctx, scope(ctx), value(in.DeleteScheduledAudits))
 }
 
 func (a *API) startOnDemandAuditTask(ctx context.Context, in *wire.StartOnDemandAuditTaskRequest) (
@@ -178,7 +189,7 @@ func (a *API) window(from, to time.Time) error {
 	if from.After(to) {
 		return fault.New(fault.Invalid, "startTime is after endTime")
 	}
-	if from.Before(a.Now().Add(-retention)) {
+	if from.Before(a.Now().Add(-audit.Retention)) {
 		return fault.New(fault.Invalid, "startTime is more than 90 days ago")
 	}
 	return nil

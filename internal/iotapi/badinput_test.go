@@ -243,13 +243,6 @@ func TestMembersThatAreNotHonouredAreRefusedByName(t *testing.T) {
 			CertificateId: new(strings.Repeat("a", 64)), RegistrationConfig: registration,
 		}},
 		{"templateName", &iot.ListCACertificatesInput{TemplateName: new("t")}},
-		{"auditNotificationTargetConfigurations", &iot.UpdateAccountAuditConfigurationInput{
-			RoleArn: new(cordontest.RoleARN),
-			AuditNotificationTargetConfigurations: map[string]types.AuditNotificationTarget{
-				"SNS": {Enabled: true, TargetArn: new("arn:aws:sns:us-east-1:000000000000:t"), RoleArn: new(cordontest.RoleARN)},
-			},
-			AuditCheckConfigurations: map[string]types.AuditCheckConfiguration{checkLogging: {Enabled: true}},
-		}},
 		{"actionParams.publishFindingToSnsParams", &iot.UpdateMitigationActionInput{
 			ActionName: new("a"), ActionParams: &types.MitigationActionParams{
 				PublishFindingToSnsParams: &types.PublishFindingToSnsParams{TopicArn: new("arn:aws:sns:us-east-1:000000000000:t")},

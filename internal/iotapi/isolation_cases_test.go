@@ -28,6 +28,7 @@ var parts = []part{
 	roleAliasPart,
 	logLevelPart,
 	principalPolicyPart,
+	schedulePart,
 }
 
 // reads are the calls that change nothing. All succeed for the owner, so that

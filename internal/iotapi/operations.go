@@ -11,6 +11,7 @@ import (
 func (a *API) operations() []awswire.Served {
 	return slices.Concat(
 		a.auditOperations(),
+		a.scheduleOperations(),
 		a.findingOperations(),
 		a.suppressionOperations(),
 		a.mitigationActionOperations(),

@@ -37,6 +37,9 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	s.engine.Register(mitigation.WorkflowKind, &mitigation.Engine{
 		Store: s.store, Kinds: action.All, Observer: s.metrics, Now: s.now,
 	})
+	s.audits = &audit.Service{
+		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now, Log: s.log,
+	}
 	tokens, err := s.tokens(ctx)
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		Services: []awswire.Service{
 			iotapi.New(iotapi.Config{
 				Store:  s.store,
-				Audits: &audit.Service{Store: s.store, Workflows: s.engine, Checks: check.All, Now: s.now},
+				Audits: s.audits,
 				Mitigations: &mitigation.Service{
 					Store: s.store, Workflows: s.engine, Checks: check.All, Kinds: action.All, Now: s.now,
 				},
@@ -59,6 +62,14 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		return err
 	}
 	return s.listen(ctx, handler)
+}
+
+// timeOfDay is when in the day an account's scheduled audits run.
+func (s *Server) timeOfDay() func(account string) time.Duration {
+	if since, set := s.cfg.AuditTime(); set {
+		return func(string) time.Duration { return since }
+	}
+	return audit.Spread
 }
 
 func (s *Server) listen(ctx context.Context, handler http.Handler) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -51,11 +52,13 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	quotas   *quota.Profile
+	node     string // the id of this process among those that share the database
 	gate     ops.Gate
 	metrics  *ops.Metrics
 	store    *store.Store
 	engine   *durable.Engine
 	identity *identity.Service
+	audits   *audit.Service
 	ops      *ops.Server
 	api      *http.Server
 	listener net.Listener
@@ -75,7 +78,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{cfg: cfg, log: log, now: o.Now, metrics: ops.NewMetrics()}
+	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
 		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openOps,
@@ -147,7 +150,7 @@ func rootKey(file string) (identity.AccessKey, error) {
 
 func (s *Server) openEngine(_ context.Context, o Options) (err error) {
 	cfg := durable.Config{
-		SQLite: s.store.SQLite(), Postgres: s.store.Postgres(), Node: uuid.NewString(), Silence: nodeSilence,
+		SQLite: s.store.SQLite(), Postgres: s.store.Postgres(), Node: s.node, Silence: nodeSilence,
 		Log: s.log, Hook: o.Hook,
 	}
 	if cfg.Postgres != nil {
@@ -212,6 +215,8 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.reconcile(ctx) })
+	g.Go(func() error { return s.schedule(ctx) })
+	g.Go(func() error { return s.purge(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
 	s.gate.Open()
 	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL())

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/cordon-iot/cordon/internal/audit"
@@ -25,40 +24,47 @@ func (s *Store) CreateAudit(ctx context.Context, t *audit.Task) error {
 		if t.Type == audit.OnDemand && running >= int64(s.quotas.RunningAudits) {
 			return fault.New(fault.Limit, "%d on-demand audits are in progress already", running)
 		}
-		seq, err := nextSeq(ctx, q, 1)
-		if err != nil {
-			return fmt.Errorf("number audit: %w", err)
-		}
-		t.Seq = seq[0]
-		_, err = q.exec(ctx, `INSERT INTO audits (seq, scope, id, finding_prefix, type, status, scheduled_name, checks,
-				progress, pass, position, findings, started_at)
-			VALUES (@seq, @scope, @id, @prefix, @type, @status, @scheduled, @checks, @progress, 0, 0, 0, @started)`,
-			args{
-				"seq": t.Seq, "scope": scope, "id": t.ID, "prefix": audit.FindingPrefix(t.ID), "type": string(t.Type),
-				"status": string(t.Status), "scheduled": t.ScheduledName, "checks": toJSON(t.Checks),
-				"progress": toJSON(t.States), "started": t.Started.UnixMilli(),
-			})
-		if err != nil {
-			return fmt.Errorf("store audit: %w", err)
-		}
-		return nil
+		return insertAudit(ctx, q, scope, t)
 	})
 }
 
+// insertAudit stores a new audit and gives it its number.
+func insertAudit(ctx context.Context, q querier, scope int64, t *audit.Task) error {
+	seq, err := nextSeq(ctx, q, 1)
+	if err != nil {
+		return fmt.Errorf("number audit: %w", err)
+	}
+	t.Seq = seq[0]
+	_, err = q.exec(ctx, `INSERT INTO audits (seq, scope, id, finding_prefix, type, status, scheduled_name, checks,
+			progress, pass, position, findings, started_at, window_from, window_to)
+		VALUES (@seq, @scope, @id, @prefix, @type, @status, @scheduled, @checks, @progress, 0, 0, 0, @started, @from, @to)`,
+		args{
+			"seq": t.Seq, "scope": scope, "id": t.ID, "prefix": audit.FindingPrefix(t.ID), "type": string(t.Type),
+			"status": string(t.Status), "scheduled": t.ScheduledName, "checks": toJSON(t.Checks),
+			"progress": toJSON(t.States), "started": t.Started.UnixMilli(),
+			"from": orZero(t.WindowFrom), "to": orZero(t.WindowTo),
+		})
+	if err != nil {
+		return fmt.Errorf("store audit: %w", err)
+	}
+	return nil
+}
+
 const auditColumns = `a.seq, a.id, a.type, a.status, a.scheduled_name, a.checks, a.progress, a.pass, a.position,
-	a.findings, a.started_at, a.ended_at`
+	a.findings, a.started_at, a.ended_at, a.window_from, a.window_to`
 
 func scanAudit(sc fleet.Scope) func(scanner) (*audit.Task, error) {
 	return func(r scanner) (*audit.Task, error) {
 		t := &audit.Task{Scope: sc}
 		var checks, progress string
-		var started int64
+		var started, from, to int64
 		var ended *int64
 		if err := r.Scan(&t.Seq, &t.ID, &t.Type, &t.Status, &t.ScheduledName, &checks, &progress, &t.Pass, &t.Position,
-			&t.Findings, &started, &ended); err != nil {
+			&t.Findings, &started, &ended, &from, &to); err != nil {
 			return nil, err
 		}
 		t.Started, t.Ended = fromMillis(started), fromNullMillis(ended)
+		t.WindowFrom, t.WindowTo = fromZero(from), fromZero(to)
 		return t, fromJSON(checks, &t.Checks, progress, &t.States)
 	}
 }
@@ -158,6 +164,8 @@ func (s *Store) SaveFindings(ctx context.Context, tx durable.Tx, t *audit.Task, 
 	return insertFindings(ctx, q, scope, findings)
 }
 
+// saveAudit stores an audit's state and, when it has ended, the message about
+// it.
 func saveAudit(ctx context.Context, q querier, t *audit.Task) error {
 	_, err := q.exec(ctx, `UPDATE audits SET status = @status, progress = @progress, pass = @pass,
 		position = @position, findings = @findings, ended_at = @ended WHERE seq = @seq`,
@@ -168,7 +176,10 @@ func saveAudit(ctx context.Context, q querier, t *audit.Task) error {
 	if err != nil {
 		return fmt.Errorf("save audit: %w", err)
 	}
-	return nil
+	if t.Ended.IsZero() {
+		return nil
+	}
+	return notifyOfEnd(ctx, q, t)
 }
 
 // AuditConfiguration returns what an account has set, or nil when it has set
@@ -182,26 +193,28 @@ func (s *Store) AuditConfiguration(ctx context.Context, sc fleet.Scope) (c *audi
 }
 
 func auditConfiguration(ctx context.Context, q querier, scope int64) (*audit.Configuration, error) {
-	c, ok, err := one(ctx, q, `SELECT role_arn, checks FROM audit_configurations WHERE scope = @scope`,
+	c, ok, err := one(ctx, q, `SELECT role_arn, checks, notifications FROM audit_configurations WHERE scope = @scope`,
 		args{"scope": scope}, func(r scanner) (*audit.Configuration, error) {
 			c := &audit.Configuration{}
-			var checks string
-			if err := r.Scan(&c.RoleARN, &checks); err != nil {
+			var checks, notifications string
+			if err := r.Scan(&c.RoleARN, &checks, &notifications); err != nil {
 				return nil, err
 			}
-			return c, json.Unmarshal([]byte(checks), &c.Checks)
+			return c, fromJSON(checks, &c.Checks, notifications, &c.Notifications)
 		})
-	if err != nil || !ok {
-		return nil, err
+	if err != nil {
+		return nil, fmt.Errorf("read audit configuration: %w", err)
+	}
+	if !ok {
+		return nil, nil
 	}
 	return c, nil
 }
 
 // UpdateAuditConfiguration replaces the configuration by what change makes of
-// it. Change gets nil when there is none yet; what it returns as nil is
-// deleted.
+// it and of the schedules. Change gets nil when there is none yet.
 func (s *Store) UpdateAuditConfiguration(ctx context.Context, sc fleet.Scope,
-	change func(*audit.Configuration) (*audit.Configuration, error),
+	change func(*audit.Configuration, []*audit.Schedule) (*audit.Configuration, error),
 ) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		if err := lockScope(ctx, q, scope); err != nil {
@@ -211,18 +224,58 @@ func (s *Store) UpdateAuditConfiguration(ctx context.Context, sc fleet.Scope,
 		if err != nil {
 			return err
 		}
-		c, err := change(old)
+		// No more than the quota allows.
+		schedules, err := all(ctx, q, `SELECT `+scheduleColumns+` FROM scheduled_audits WHERE scope = @scope`,
+			args{"scope": scope}, scanSchedule)
+		if err != nil {
+			return fmt.Errorf("list schedules: %w", err)
+		}
+		c, err := change(old, schedules)
 		if err != nil {
 			return err
 		}
-		if c == nil {
-			_, err = q.exec(ctx, `DELETE FROM audit_configurations WHERE scope = @scope`, args{"scope": scope})
+		_, err = q.exec(ctx, `INSERT INTO audit_configurations (scope, role_arn, notifications, checks)
+			VALUES (@scope, @role, @notifications, @checks)
+			ON CONFLICT (scope) DO UPDATE SET role_arn = excluded.role_arn, notifications = excluded.notifications,
+				checks = excluded.checks`,
+			args{
+				"scope": scope, "role": c.RoleARN, "notifications": toJSON(c.Notifications), "checks": toJSON(c.Checks),
+			})
+		if err != nil {
+			return fmt.Errorf("store audit configuration: %w", err)
+		}
+		return nil
+	})
+}
+
+// DeleteAuditConfiguration removes the configuration, and with schedules the
+// schedules too. Without a configuration it is a NotFound fault; with schedules
+// that are to stay, an Invalid one.
+func (s *Store) DeleteAuditConfiguration(ctx context.Context, sc fleet.Scope, schedules bool) error {
+	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+		if err := lockScope(ctx, q, scope); err != nil {
 			return err
 		}
-		_, err = q.exec(ctx, `INSERT INTO audit_configurations (scope, role_arn, notifications, checks)
-			VALUES (@scope, @role, '{}', @checks)
-			ON CONFLICT (scope) DO UPDATE SET role_arn = excluded.role_arn, checks = excluded.checks`,
-			args{"scope": scope, "role": c.RoleARN, "checks": toJSON(c.Checks)})
-		return err
+		names, err := all(ctx, q, `SELECT name FROM scheduled_audits WHERE scope = @scope`, args{"scope": scope},
+			scalar[string])
+		if err != nil {
+			return fmt.Errorf("list schedules: %w", err)
+		}
+		n, err := q.exec(ctx, `DELETE FROM audit_configurations WHERE scope = @scope`, args{"scope": scope})
+		switch {
+		case err != nil:
+			return fmt.Errorf("delete audit configuration: %w", err)
+		case n == 0:
+			return fault.New(fault.NotFound, "the account has no audit configuration")
+		case !schedules && len(names) > 0:
+			return fault.New(fault.Invalid, "the account has %d scheduled audits: delete them first, or set "+
+				"deleteScheduledAudits", len(names))
+		}
+		for _, name := range names {
+			if err := deleteSchedule(ctx, q, sc, scope, name); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

@@ -1,0 +1,191 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// purgeSlice bounds how many rows one transaction of a purge deletes: others
+// wait for it.
+const purgeSlice = 500
+
+// purgePage is how many old audits are looked at in one transaction.
+const purgePage = 100
+
+// leaseTime is how long a node may purge without saying so again.
+const leaseTime = 30 * time.Second
+
+// Purge is one pass over what ended before a time. It deletes
+//   - mitigation tasks with their executions and changes;
+//   - audits with their findings, but not one that a mitigation task which is
+//     kept was aimed at: what the task did is told by the findings;
+//   - messages.
+//
+// What is in progress has not ended, and stays. The row of a task or audit goes
+// first and with it all that can be seen of it; the rows that hung on it follow
+// in parts, also after a crash.
+type Purge struct {
+	store  *Store
+	node   string
+	before int64
+	// The last audit that was looked at: those that are kept are not looked at
+	// again in this pass.
+	ended, seq int64
+}
+
+// NewPurge begins a pass. The node is who purges: one at a time does.
+func (s *Store) NewPurge(node string, before time.Time) *Purge {
+	return &Purge{store: s, node: node, before: before.UnixMilli()}
+}
+
+// Step deletes the next part, as one transaction of at most a few hundred rows,
+// and reports whether there may be more. It does nothing while another node is
+// at it.
+func (p *Purge) Step(ctx context.Context) (more bool, err error) {
+	err = p.store.write(ctx, func(ctx context.Context, q querier) error {
+		more = false
+		mine, err := p.lease(ctx, q)
+		if err != nil || !mine {
+			return err
+		}
+		for _, step := range []func(context.Context, querier) (int64, error){
+			purgeLeftovers, p.tasks, p.audits, p.messages,
+		} {
+			n, err := step(ctx, q)
+			if err != nil {
+				return fmt.Errorf("purge: %w", err)
+			}
+			if n > 0 {
+				more = true
+				return nil
+			}
+		}
+		return nil
+	})
+	return more, err
+}
+
+// lease takes or keeps the right to purge. On PostgreSQL the row is locked until
+// the step ends.
+func (p *Purge) lease(ctx context.Context, q querier) (bool, error) {
+	now := q.dialect().now
+	n, err := q.exec(ctx, `UPDATE purge_lease SET node = @node, until = `+now+` + @time
+		WHERE node = @node OR until < `+now, args{"node": p.node, "time": leaseTime.Milliseconds()})
+	if err != nil {
+		return false, fmt.Errorf("take the right to purge: %w", err)
+	}
+	return n == 1, nil
+}
+
+// leftover is a task or audit that is gone and left rows behind.
+type leftover struct {
+	seq  int64
+	kind string
+}
+
+// hanging are the tables whose rows hang on a task or an audit: the column that
+// names it, and the other ones of the primary key.
+var hanging = map[string][]struct{ table, owner, keys string }{
+	"task": {
+		{"mitigation_targets", "task", "audit, n"},
+		{"executions", "task", "audit, n, action"},
+		{"execution_changes", "task", "audit, n, action, k"},
+	},
+	"audit": {
+		{"findings", "audit", "n"},
+		{"finding_resources", "audit", "n, k"},
+	},
+}
+
+// purgeLeftovers deletes some of what a task or audit that is gone left behind.
+func purgeLeftovers(ctx context.Context, q querier) (int64, error) {
+	left, ok, err := one(ctx, q, `SELECT seq, kind FROM leftovers ORDER BY seq LIMIT 1`, nil,
+		func(r scanner) (l leftover, err error) { return l, r.Scan(&l.seq, &l.kind) })
+	if err != nil || !ok {
+		return 0, err
+	}
+	for _, t := range hanging[left.kind] {
+		n, err := q.exec(ctx, fmt.Sprintf(`DELETE FROM %[1]s WHERE %[2]s = @seq AND (%[3]s) IN
+			(SELECT %[3]s FROM %[1]s WHERE %[2]s = @seq ORDER BY %[3]s LIMIT @limit)`, t.table, t.owner, t.keys),
+			args{"seq": left.seq, "limit": purgeSlice})
+		if err != nil || n > 0 {
+			return n, err
+		}
+	}
+	return q.exec(ctx, `DELETE FROM leftovers WHERE seq = @seq`, args{"seq": left.seq})
+}
+
+// leave deletes the row of a task or audit and remembers what hangs on it.
+func leave(ctx context.Context, q querier, kind, table string, seq int64) error {
+	n, err := q.exec(ctx, `DELETE FROM `+table+` WHERE seq = @seq`, args{"seq": seq})
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = q.exec(ctx, `INSERT INTO leftovers (seq, kind) VALUES (@seq, @kind)`, args{"seq": seq, "kind": kind})
+	return err
+}
+
+// oldRow is a task or audit that ended long ago.
+type oldRow struct{ seq, scope, ended int64 }
+
+func scanOld(r scanner) (o oldRow, err error) { return o, r.Scan(&o.seq, &o.scope, &o.ended) }
+
+// tasks takes one old mitigation task away.
+func (p *Purge) tasks(ctx context.Context, q querier) (int64, error) {
+	old, ok, err := one(ctx, q, `SELECT seq, scope, ended_at FROM mitigation_tasks
+		WHERE ended_at IS NOT NULL AND ended_at < @before ORDER BY ended_at, seq LIMIT 1`,
+		args{"before": p.before}, scanOld)
+	if err != nil || !ok {
+		return 0, err
+	}
+	// Nobody begins a task of this id or token now.
+	if err := lockScope(ctx, q, old.scope); err != nil {
+		return 0, err
+	}
+	return 1, leave(ctx, q, "task", "mitigation_tasks", old.seq)
+}
+
+// audits takes one old audit away that no task is aimed at.
+func (p *Purge) audits(ctx context.Context, q querier) (int64, error) {
+	page, err := all(ctx, q, `SELECT seq, scope, ended_at FROM audits
+		WHERE ended_at IS NOT NULL AND ended_at < @before AND (ended_at, seq) > (@ended, @seq)
+		ORDER BY ended_at, seq LIMIT @limit`,
+		args{"before": p.before, "ended": p.ended, "seq": p.seq, "limit": purgePage}, scanOld)
+	if err != nil {
+		return 0, err
+	}
+	for _, old := range page {
+		p.ended, p.seq = old.ended, old.seq
+		aimed, err := p.aimed(ctx, q, old)
+		if err != nil {
+			return 0, err
+		}
+		if !aimed {
+			return 1, leave(ctx, q, "audit", "audits", old.seq)
+		}
+	}
+	return int64(len(page)), nil
+}
+
+// aimed reports whether a mitigation task is aimed at an audit or a finding of
+// it. None will be until the transaction ends.
+func (p *Purge) aimed(ctx context.Context, q querier, old oldRow) (bool, error) {
+	const text = `SELECT count(*) FROM (SELECT 1 FROM mitigation_targets WHERE audit = @seq LIMIT 1) g`
+	n, err := count(ctx, q, text, args{"seq": old.seq})
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	if err := lockScope(ctx, q, old.scope); err != nil {
+		return false, err
+	}
+	n, err = count(ctx, q, text, args{"seq": old.seq})
+	return n > 0, err
+}
+
+// messages deletes some old messages, delivered or not.
+func (p *Purge) messages(ctx context.Context, q querier) (int64, error) {
+	return q.exec(ctx, `DELETE FROM outgoing_messages WHERE seq IN (SELECT seq FROM outgoing_messages
+		WHERE created_at < @before ORDER BY created_at, seq LIMIT @limit)`,
+		args{"before": p.before, "limit": purgeSlice})
+}
