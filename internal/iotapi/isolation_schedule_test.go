@@ -12,7 +12,7 @@ var schedulePart = part{
 	furnish: func(t *testing.T, w *world) {
 		w.make(t, &iot.UpdateAccountAuditConfigurationInput{
 			AuditNotificationTargetConfigurations: map[string]types.AuditNotificationTarget{"SNS": {
-				Enabled: true, TargetArn: new("arn:aws:sns:us-east-1:" + w.Account + ":home-" + w.note),
+				Enabled: true, TargetArn: new("arn:aws:sns:" + w.Region + ":" + w.Account + ":home-" + w.note),
 				RoleArn: new("arn:aws:iam::" + w.Account + ":role/" + w.note),
 			}},
 		})
