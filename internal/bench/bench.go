@@ -1,9 +1,9 @@
-// Package bench measures how fast Cordon audits and mitigates, each beside a
+// Package bench measures how fast Cordon audits, mitigates and answers, each beside a
 // yardstick that does the least that any program would have to do.
 //
 // A measurement makes a fleet of synthetic certificates in a database of its
-// own, runs the real store and the real durable engine on it, without the API
-// in front, and checks that what came out is right. Subject and yardsticks
+// own, runs the real store and the real durable engine on it, with the API
+// in front only where calls are measured, and checks that what came out is right. Subject and yardsticks
 // take turns in one process, so that they meet the same machine; a figure is
 // the median of several rounds. The data is removed afterwards.
 //
@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -28,16 +29,22 @@ const (
 	Audit = "audit"
 	// Mitigate deactivates the certificate of every finding.
 	Mitigate = "mitigate"
+	// Read and Write call DescribeThing and CreateThing.
+	Read  = "read"
+	Write = "write"
 )
 
 // Spec is one measurement.
 type Spec struct {
-	// Kind is [Audit] or [Mitigate].
+	// Kind is [Audit], [Mitigate], [Read] or [Write].
 	Kind string `json:"kind"`
 	// Certificates is the size of the fleet, and Findings how many of them do
-	// not comply, each for one reason.
+	// not comply, each for one reason. For calls they are the things that are
+	// there, and the calls of a round.
 	Certificates int `json:"certificates"`
 	Findings     int `json:"findings"`
+	// Connections is how many clients call at once.
+	Connections int `json:"connections,omitempty"`
 	// Rounds is how often everything is measured.
 	Rounds int `json:"rounds"`
 	// Dir is an existing directory that SQLite databases are made in, below a
@@ -54,19 +61,40 @@ const (
 	minFindings     = 10
 	maxCertificates = 100_000_000
 	maxRounds       = 100
+	maxThings       = 10_000_000
+	maxConnections  = 10_000
 )
 
 // Check returns what is wrong with a specification, in the words of its flags.
 func (s Spec) Check() error {
 	switch {
-	case s.Kind != Audit && s.Kind != Mitigate:
+	case !slices.Contains([]string{Audit, Mitigate, Read, Write}, s.Kind):
 		return fmt.Errorf("there is no measurement %q", s.Kind)
 	case s.Findings < minFindings:
 		return fmt.Errorf("--findings: %d are too few, take %d or more", s.Findings, minFindings)
+	case s.calls():
+		return s.checkCalls()
 	case s.Certificates < s.Findings:
 		return fmt.Errorf("--certificates: %d certificates cannot have %d findings, one each", s.Certificates, s.Findings)
 	case s.Certificates > maxCertificates:
 		return fmt.Errorf("--certificates: %d are too many, take %d at most", s.Certificates, maxCertificates)
+	case s.Rounds < 1 || s.Rounds > maxRounds:
+		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
+	}
+	return nil
+}
+
+// calls reports whether calls of the API are measured.
+func (s Spec) calls() bool { return s.Kind == Read || s.Kind == Write }
+
+func (s Spec) checkCalls() error {
+	switch {
+	case s.Certificates < 1 || s.Certificates > maxThings:
+		return fmt.Errorf("--things: take 1 to %d", maxThings)
+	case s.Findings > maxThings:
+		return fmt.Errorf("--calls: take %d at most", maxThings)
+	case s.Connections < 1 || s.Connections > maxConnections:
+		return fmt.Errorf("--connections: take 1 to %d", maxConnections)
 	case s.Rounds < 1 || s.Rounds > maxRounds:
 		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
 	}
@@ -129,7 +157,10 @@ func (f failures) WithAttrs(a []slog.Attr) slog.Handler { return failures{f.Hand
 func (f failures) WithGroup(n string) slog.Handler { return failures{f.Handler.WithGroup(n)} }
 
 func (m *measurement) run(ctx context.Context) (*Result, error) {
-	if m.spec.Kind == Audit {
+	switch {
+	case m.spec.calls():
+		return m.api(ctx)
+	case m.spec.Kind == Audit:
 		return m.audit(ctx)
 	}
 	return m.mitigate(ctx)

@@ -187,3 +187,27 @@ func TestSpecificationsThatAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestCallsAreMeasured(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		for _, kind := range []string{Read, Write} {
+			t.Run(kind+" on "+database, func(t *testing.T) {
+				s := Spec{Kind: kind, Certificates: 20, Findings: 100, Connections: 4, Rounds: 2, Dir: t.TempDir()}
+				if database == "postgres" {
+					s.URL = pgtest.URL(t)
+				}
+				r, err := Run(t.Context(), s, t.Output())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Subject.PerSecond.Least <= 0 || len(r.Yardsticks) != 1 || r.Yardsticks[0].Ratio.Least <= 0 {
+					t.Errorf("got %+v beside %+v", r.Subject, r.Yardsticks)
+				}
+				if r.Latency.P50 <= 0 || r.Latency.P99 < r.Latency.P50 || r.Goal <= 0 {
+					t.Errorf("got latencies %+v and the goal %f", r.Latency, r.Goal)
+				}
+				wantNothingLeft(t, s)
+			})
+		}
+	}
+}

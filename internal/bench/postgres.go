@@ -34,16 +34,16 @@ func PrivateServer() (address string, stop func(), err error) {
 // dropTime bounds the removal of a database.
 const dropTime = time.Minute
 
-// server is a PostgreSQL server that databases are made on. It touches none
+// cluster is a PostgreSQL server that databases are made on. It touches none
 // that it did not make.
-type server struct {
+type cluster struct {
 	url    *url.URL
 	admin  *pgx.Conn
 	prefix string
 	made   map[string]bool
 }
 
-func openServer(ctx context.Context, address string) (*server, error) {
+func openServer(ctx context.Context, address string) (*cluster, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the error would show the password
@@ -52,27 +52,27 @@ func openServer(ctx context.Context, address string) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	return &server{
+	return &cluster{
 		url: u, admin: admin, prefix: "cordon_bench_" + strings.ToLower(rand.Text()[:8]) + "_", made: map[string]bool{},
 	}, nil
 }
 
-func (s *server) options(name string) store.Options {
+func (s *cluster) options(name string) store.Options {
 	u := *s.url
 	u.Path = "/" + s.prefix + name
 	return store.Options{URL: u.String()}
 }
 
-func (s *server) create(ctx context.Context, name string) (store.Options, error) {
+func (s *cluster) create(ctx context.Context, name string) (store.Options, error) {
 	return s.makeDatabase(ctx, name, "")
 }
 
 // copy copies files: what it copied is on the disk when it returns.
-func (s *server) copy(ctx context.Context, from, to string) (store.Options, error) {
+func (s *cluster) copy(ctx context.Context, from, to string) (store.Options, error) {
 	return s.makeDatabase(ctx, to, " TEMPLATE "+s.prefix+from+" STRATEGY file_copy")
 }
 
-func (s *server) makeDatabase(ctx context.Context, name, how string) (store.Options, error) {
+func (s *cluster) makeDatabase(ctx context.Context, name, how string) (store.Options, error) {
 	if _, err := s.admin.Exec(ctx, "CREATE DATABASE "+s.prefix+name+how); err != nil {
 		return store.Options{}, fmt.Errorf("create a database for the benchmark: %w", err)
 	}
@@ -80,7 +80,7 @@ func (s *server) makeDatabase(ctx context.Context, name, how string) (store.Opti
 	return s.options(name), nil
 }
 
-func (s *server) drop(name string) error {
+func (s *cluster) drop(name string) error {
 	// Also after an interruption.
 	ctx, cancel := context.WithTimeout(context.Background(), dropTime)
 	defer cancel()
@@ -99,7 +99,7 @@ func (s *server) drop(name string) error {
 }
 
 // settle does what autovacuum would do in its own time.
-func (s *server) settle(ctx context.Context, r *rig) error {
+func (s *cluster) settle(ctx context.Context, r *rig) error {
 	if _, err := r.postgres().Exec(ctx, "VACUUM (ANALYZE)"); err != nil {
 		return fmt.Errorf("vacuum: %w", err)
 	}
@@ -111,7 +111,7 @@ func (s *server) settle(ctx context.Context, r *rig) error {
 	return err
 }
 
-func (s *server) describe(ctx context.Context, r *rig) (string, error) {
+func (s *cluster) describe(ctx context.Context, r *rig) (string, error) {
 	var text string
 	err := r.postgres().QueryRow(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version') || ', ' ||
 		string_agg(name || ' ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
@@ -122,7 +122,7 @@ func (s *server) describe(ctx context.Context, r *rig) (string, error) {
 	return text, nil
 }
 
-func (s *server) close() error {
+func (s *cluster) close() error {
 	var errs []error
 	for name := range s.made {
 		errs = append(errs, s.drop(name))

@@ -23,14 +23,18 @@ func (r *Report) Print(out io.Writer) error {
 			first.Database, first.Spec.Rounds)
 	}
 	for _, result := range r.Results {
-		fmt.Fprintf(out, "\n%s certificates, %s findings; loaded %s/s; peak memory %s\n",
-			group(float64(result.Spec.Certificates)), group(float64(result.Spec.Findings)),
+		what := [2]string{"certificates", "findings"}
+		if result.Spec.calls() {
+			what = [2]string{"things", "calls a round"}
+		}
+		fmt.Fprintf(out, "\n%s %s, %s %s; loaded %s/s; peak memory %s\n",
+			group(float64(result.Spec.Certificates)), what[0], group(float64(result.Spec.Findings)), what[1],
 			group(result.LoadPerSecond), megabytes(result.PeakBytes))
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(w, "  %s\t%s\n", result.Subject.Name, rate(result.Subject.PerSecond))
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", result.Subject.Name, rate(result.Subject.PerSecond), result.remark())
 		for _, y := range result.Yardsticks {
 			fmt.Fprintf(w, "  %s\t%s\tratio %.2f (%.2f–%.2f)\t%s\n", y.Name, rate(y.PerSecond),
-				y.Ratio.Median, y.Ratio.Least, y.Ratio.Most, verdict(y))
+				y.Ratio.Median, y.Ratio.Least, y.Ratio.Most, verdict(y.Ratio.Median, y.Goal))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -39,11 +43,27 @@ func (r *Report) Print(out io.Writer) error {
 	return nil
 }
 
-func verdict(y Yardstick) string {
-	if y.Ratio.Median >= y.Goal {
-		return fmt.Sprintf("goal %.1f reached", y.Goal)
+// remark is what is said of the subject besides its rate.
+func (r *Result) remark() string {
+	if r.Latency == nil {
+		return ""
 	}
-	return fmt.Sprintf("goal %.1f missed", y.Goal)
+	text := fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", r.Latency.P50, r.Latency.P99)
+	if r.Subject.PerSecond.Median >= r.Goal {
+		return text + "; goal " + group(r.Goal) + "/s reached"
+	}
+	return text + "; goal " + group(r.Goal) + "/s missed"
+}
+
+// verdict is empty for a yardstick without a goal.
+func verdict(ratio, goal float64) string {
+	switch {
+	case goal == 0:
+		return ""
+	case ratio >= goal:
+		return fmt.Sprintf("goal %.1f reached", goal)
+	}
+	return fmt.Sprintf("goal %.1f missed", goal)
 }
 
 func rate(s Spread) string {

@@ -11,6 +11,10 @@ type Result struct {
 	LoadPerSecond float64     `json:"loadPerSecond"`
 	Subject       Rate        `json:"subject"`
 	Yardsticks    []Yardstick `json:"yardsticks"`
+	// Goal is the rate that the subject shall reach, 0 where only ratios count,
+	// and Latency how long its calls took.
+	Goal    float64  `json:"goal,omitempty"`
+	Latency *Latency `json:"latency,omitempty"`
 	// PeakBytes is the most memory that the process held at any time, load
 	// included; 0 where the system does not say.
 	PeakBytes int64 `json:"peakBytes"`

@@ -12,7 +12,7 @@ import (
 // CreateAccount stores an account with its root key. A taken id is an Exists
 // fault; so is a second operator account.
 func (s *Store) CreateAccount(ctx context.Context, k identity.SealedKey) error {
-	return s.write(ctx, func(ctx context.Context, q querier) error {
+	return s.writeKeys(ctx, func(ctx context.Context, q querier) error {
 		a := k.Account
 		n, err := q.exec(ctx, `INSERT INTO accounts (id, name, status, operator, created_at)
 			SELECT CAST(@id AS TEXT), CAST(@name AS TEXT), CAST(@status AS TEXT), CAST(@operator AS BOOLEAN),
@@ -33,6 +33,11 @@ func (s *Store) CreateAccount(ctx context.Context, k identity.SealedKey) error {
 	})
 }
 
+// writeKeys runs a transaction that changes accounts or access keys.
+func (s *Store) writeKeys(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
+	return s.keys.changing(func() error { return s.write(ctx, fn) })
+}
+
 func (s *Store) insertKey(ctx context.Context, q querier, k identity.SealedKey) error {
 	_, err := q.exec(ctx, `INSERT INTO access_keys (id, account, secret, created_at)
 		VALUES (@id, @account, @secret, @created)`,
@@ -48,7 +53,7 @@ func (s *Store) insertKey(ctx context.Context, q querier, k identity.SealedKey) 
 
 // ReplaceRootKey makes a key the only one of its account.
 func (s *Store) ReplaceRootKey(ctx context.Context, k identity.SealedKey) error {
-	return s.write(ctx, func(ctx context.Context, q querier) error {
+	return s.writeKeys(ctx, func(ctx context.Context, q querier) error {
 		if _, err := q.exec(ctx, `DELETE FROM access_keys WHERE account = @account`,
 			args{"account": k.Account.ID}); err != nil {
 			return fmt.Errorf("delete access keys: %w", err)
@@ -86,7 +91,7 @@ func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]identi
 // DisableAccount refuses the operator's account as Invalid and an unknown one
 // as NotFound.
 func (s *Store) DisableAccount(ctx context.Context, id string) error {
-	return s.write(ctx, func(ctx context.Context, q querier) error {
+	return s.writeKeys(ctx, func(ctx context.Context, q querier) error {
 		a, ok, err := one(ctx, q, `SELECT `+accountColumns+` FROM accounts a WHERE a.id = @id`, args{"id": id},
 			func(r scanner) (a identity.Account, err error) { return a, scanAccount(r, &a) })
 		switch {
@@ -105,6 +110,10 @@ func (s *Store) DisableAccount(ctx context.Context, id string) error {
 
 // AccessKey is a key with its account, or a NotFound fault.
 func (s *Store) AccessKey(ctx context.Context, id string) (*identity.SealedKey, error) {
+	cached, state := s.keys.find(id)
+	if cached != nil {
+		return cached, nil
+	}
 	k, ok, err := one(ctx, s.read, `SELECT `+accountColumns+`, k.id, k.secret
 		FROM access_keys k JOIN accounts a ON a.id = k.account WHERE k.id = @id`, args{"id": id},
 		func(r scanner) (*identity.SealedKey, error) {
@@ -116,6 +125,9 @@ func (s *Store) AccessKey(ctx context.Context, id string) (*identity.SealedKey, 
 	}
 	if !ok {
 		return nil, fault.New(fault.NotFound, "there is no access key %q", id)
+	}
+	if s.pool == nil {
+		s.keys.put(k, state)
 	}
 	return k, nil
 }

@@ -49,6 +49,7 @@ type Store struct {
 	writer   *writer       // SQLite
 	writeDB  *sql.DB       // SQLite: one connection, the writer's and the engine's
 	readDB   *sql.DB       // SQLite
+	keys     keyCache      // SQLite
 	pool     *pgxpool.Pool // PostgreSQL
 	lockFile *os.File      // SQLite
 	stop     chan struct{}
@@ -111,7 +112,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 	}
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
-	s.read = sqliteQuerier{s.readDB}
+	s.read = sqliteQuerier{preparedReader{newStatements(s.readDB)}}
 	s.writer = newWriter(s.writeDB)
 	return s.startCheckpoints(file)
 }

@@ -19,10 +19,11 @@ var errClosed = errors.New("the store is closed")
 // answered after its commit. The durable engine is the only other user of the
 // connection.
 type writer struct {
-	db    *sql.DB
-	queue chan *write
-	stop  chan struct{}
-	done  chan struct{}
+	db       *sql.DB
+	prepared *statements
+	queue    chan *write
+	stop     chan struct{}
+	done     chan struct{}
 }
 
 // write is one unit of work and, once done is closed, its outcome.
@@ -34,7 +35,10 @@ type write struct {
 }
 
 func newWriter(db *sql.DB) *writer {
-	w := &writer{db: db, queue: make(chan *write, maxBatch), stop: make(chan struct{}), done: make(chan struct{})}
+	w := &writer{
+		db: db, prepared: newStatements(db), queue: make(chan *write, maxBatch), stop: make(chan struct{}),
+		done: make(chan struct{}),
+	}
 	go w.run()
 	return w
 }
@@ -98,7 +102,8 @@ func (w *writer) gather(first *write) []*write {
 // commit runs a batch. A write that fails is undone alone; a batch that fails
 // is undone as a whole and every write in it hears so.
 func (w *writer) commit(batch []*write) {
-	if err := w.transact(batch); err != nil {
+	var wanted []string
+	if err := w.transact(batch, &wanted); err != nil {
 		for _, item := range batch {
 			item.err = err
 		}
@@ -106,9 +111,15 @@ func (w *writer) commit(batch []*write) {
 	for _, item := range batch {
 		close(item.done)
 	}
+	for _, text := range wanted {
+		if w.prepared.find(text) == nil {
+			// One that cannot be prepared says why when it is run.
+			_, _ = w.prepared.prepare(context.Background(), text)
+		}
+	}
 }
 
-func (w *writer) transact(batch []*write) error {
+func (w *writer) transact(batch []*write, wanted *[]string) error {
 	// A statement that is interrupted undoes the whole SQLite transaction, so
 	// none of them runs under a caller's context.
 	ctx := context.Background()
@@ -121,7 +132,7 @@ func (w *writer) transact(batch []*write) error {
 		if item.err = item.ctx.Err(); item.err != nil {
 			continue
 		}
-		if err := w.step(ctx, tx, item); err != nil {
+		if err := w.step(ctx, preparedWriter{tx, w.prepared, wanted}, item); err != nil {
 			return err
 		}
 	}
@@ -131,7 +142,7 @@ func (w *writer) transact(batch []*write) error {
 	return nil
 }
 
-func (w *writer) step(ctx context.Context, tx *sql.Tx, item *write) error {
+func (w *writer) step(ctx context.Context, tx preparedWriter, item *write) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT item"); err != nil {
 		return fmt.Errorf("begin write: %w", err)
 	}
