@@ -95,7 +95,7 @@ func (a *apiRig) start(ctx context.Context, m *measurement) error {
 	if a.dir, err = os.MkdirTemp(m.spec.Dir, "cordon-bench-"); err != nil {
 		return err
 	}
-	a.key = config.AccessKey{ID: "AKIABENCHBENCHBENCH0", Secret: config.NewSecret("a-key-of-a-database-that-is-removed-0000")}
+	a.key = config.AccessKey{ID: "AKIABENCHBENCHBENCH0", Secret: config.NewSecret("a-key-of-a-database-that-is-removed")}
 	cfg := config.Config{
 		DataDir: filepath.Join(a.dir, "data"), DatabaseURL: config.NewSecret(o.URL), Quotas: "default",
 		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: scope.Account, Region: scope.Region,
