@@ -22,7 +22,8 @@ func (j *journey) findings() {
 		id types.ResourceIdentifier,
 	) {
 		about[check] = types.AuditFinding{FindingId: &some, TaskId: &audit, CheckName: &check, TaskStartTime: &now,
-			FindingTime: &now, Severity: severity, ReasonForNonCompliance: &some, ReasonForNonComplianceCode: &code, IsSuppressed: new(false),
+			FindingTime: &now, Severity: severity, ReasonForNonCompliance: &some, ReasonForNonComplianceCode: &code,
+			IsSuppressed: new(false),
 			NonCompliantResource: &types.NonCompliantResource{ResourceType: kind, ResourceIdentifier: &id}}
 	}
 	finding(checkExpiring, codePast, types.AuditFindingSeverityMedium, types.ResourceTypeDeviceCertificate,

@@ -30,7 +30,8 @@ func (j *journey) groupItself() {
 	step(j, &iot.CreateThingGroupInput{ThingGroupName: shed, ParentGroupName: site},
 		&iot.CreateThingGroupOutput{ThingGroupName: shed, ThingGroupArn: j.arn("thinggroup", *shed), ThingGroupId: &some})
 	step(j, &iot.UpdateThingGroupInput{
-		ThingGroupName: hall, ExpectedVersion: new(int64(1)), ThingGroupProperties: properties(map[string]string{"wing": "b"}),
+		ThingGroupName: hall, ExpectedVersion: new(int64(1)),
+		ThingGroupProperties: properties(map[string]string{"wing": "b"}),
 	}, &iot.UpdateThingGroupOutput{Version: 2})
 	described := &iot.DescribeThingGroupOutput{
 		ThingGroupName: hall, ThingGroupId: made.ThingGroupId, ThingGroupArn: made.ThingGroupArn, Version: 2,
@@ -44,7 +45,9 @@ func (j *journey) groupItself() {
 		MaxResults: new(int32(1))},
 		&iot.ListThingGroupsOutput{ThingGroups: []types.GroupNameAndArn{j.groupArn(*hall)}},
 		&iot.ListThingGroupsOutput{ThingGroups: []types.GroupNameAndArn{j.groupArn(*shed)}})
-	step[iot.DeleteThingGroupOutput](j, &iot.DeleteThingGroupInput{ThingGroupName: shed, ExpectedVersion: new(int64(1))}, nil)
+	step[iot.DeleteThingGroupOutput](j, &iot.DeleteThingGroupInput{
+		ThingGroupName: shed, ExpectedVersion: new(int64(1)),
+	}, nil)
 }
 
 func (j *journey) groupMembers() {

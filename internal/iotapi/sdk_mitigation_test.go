@@ -172,13 +172,14 @@ func (j *journey) mitigationFailed(finding, other string) {
 func (j *journey) mitigationFiltered(audit string) {
 	target := aim(audit)
 	target.AuditCheckToReasonCodeFilter = mapping{
-		checkExpiring: {codeApproaching}, checkCAKey: {codeROCA}, checkBroad: {codeBroad}, checkLogging: {codeLoggingDisabled},
+		checkExpiring: {codeApproaching}, checkCAKey: {codeROCA}, checkBroad: {codeBroad},
+		checkLogging: {codeLoggingDisabled},
 	}
 	const id = "sdk-filtered"
 	described := j.taskBegun(id, target, mapping{
 		checkExpiring: {"deactivate"}, checkCAKey: {"deactivate-ca"}, checkBroad: {"blank"}, checkLogging: {"log"},
-	}, taskAction{"deactivate-ca", deactivateCA()}, taskAction{"deactivate", deactivate()}, taskAction{"blank", blanking()},
-		taskAction{"log", logging(types.LogLevelInfo)})
+	}, taskAction{"deactivate-ca", deactivateCA()}, taskAction{"deactivate", deactivate()},
+		taskAction{"blank", blanking()}, taskAction{"log", logging(types.LogLevelInfo)})
 	one := counts{1, 1, 0, 0, 0}
 	j.ended(id, described, types.AuditMitigationActionsTaskStatusCompleted, map[string]counts{
 		checkExpiring: {2, 0, 0, 2, 0}, checkCAKey: one, checkBroad: one, checkLogging: one,
