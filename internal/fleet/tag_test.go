@@ -8,8 +8,8 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
-// numbered are n tags whose keys count from a number.
-func numbered(from, n int) []fleet.Tag {
+// tagsFrom are n tags whose keys count from a number.
+func tagsFrom(from, n int) []fleet.Tag {
 	list := make([]fleet.Tag, n)
 	for i := range list {
 		list[i] = fleet.Tag{Key: fmt.Sprintf("k%d", from+i), Value: "v"}
@@ -23,12 +23,12 @@ func TestMayTag(t *testing.T) {
 		have, more []fleet.Tag
 		code       fault.Code
 	}{
-		{"nothing more", numbered(0, 50), nil, ""},
-		{"the last one", numbered(0, 49), numbered(49, 1), ""},
-		{"one too many", numbered(0, 50), numbered(50, 1), fault.Limit},
-		{"all of them again", numbered(0, 50), numbered(0, 50), ""},
-		{"some again and one too many", numbered(0, 50), numbered(49, 2), fault.Limit},
-		{"too many in one call", nil, numbered(0, 51), fault.Invalid},
+		{"nothing more", tagsFrom(0, 50), nil, ""},
+		{"the last one", tagsFrom(0, 49), tagsFrom(49, 1), ""},
+		{"one too many", tagsFrom(0, 50), tagsFrom(50, 1), fault.Limit},
+		{"all of them again", tagsFrom(0, 50), tagsFrom(0, 50), ""},
+		{"some again and one too many", tagsFrom(0, 50), tagsFrom(49, 2), fault.Limit},
+		{"too many in one call", nil, tagsFrom(0, 51), fault.Invalid},
 		{"a key twice", nil, []fleet.Tag{{Key: "a"}, {Key: "a", Value: "1"}}, fault.Invalid},
 		{"keys that differ in case", nil, []fleet.Tag{{Key: "a"}, {Key: "A"}}, ""},
 		{"a reserved key", nil, []fleet.Tag{{Key: "aws:cloudformation:stack-name"}}, fault.Invalid},

@@ -11,6 +11,7 @@ import (
 // Core; the thing groups page of the AWS IoT Developer Guide.
 const (
 	MaxUntypedAttributes = 3
+	MaxTypedAttributes   = 50
 	MaxGroupAttributes   = 50
 	MaxGroupsPerThing    = 10
 	MaxGroupDepth        = 7
@@ -22,6 +23,7 @@ const (
 type Thing struct {
 	Name       string
 	ID         string
+	Type       string // the name of its thing type, "" for none
 	Attributes map[string]string
 	Version    int64 // 1 for a new thing, one more after each update
 	Created    time.Time
@@ -56,15 +58,31 @@ func NewThing(t Thing, attributes AttributeUpdate) (*Thing, error) {
 	return &t, t.setAttributes(attributes)
 }
 
-// Update changes the attributes of a thing and makes that a new version. It
-// returns a VersionConflict fault when the owner expects another version than
-// this one, and an Invalid fault for too many attributes.
-func (t *Thing) Update(u AttributeUpdate, expected *int64) error {
+// ThingUpdate is what an owner wants done to a thing.
+type ThingUpdate struct {
+	Attributes AttributeUpdate
+	Type       string // "" leaves the type as it is
+	RemoveType bool
+}
+
+// Update changes a thing and makes that a new version. It returns a
+// VersionConflict fault when the owner expects another version than this one,
+// and an Invalid fault for too many attributes, or a type that is both given
+// and removed. Whether there is such a type is not asked.
+func (t *Thing) Update(u ThingUpdate, expected *int64) error {
+	if u.RemoveType && u.Type != "" {
+		return fault.New(fault.Invalid, "thingTypeName and removeThingType cannot both be given")
+	}
 	if err := t.Expect(expected); err != nil {
 		return err
 	}
+	if u.RemoveType {
+		t.Type = ""
+	} else if u.Type != "" {
+		t.Type = u.Type
+	}
 	t.Version++
-	return t.setAttributes(u)
+	return t.setAttributes(u.Attributes)
 }
 
 // Expect returns a VersionConflict fault when the owner expects another version
@@ -73,16 +91,23 @@ func (t *Thing) Expect(version *int64) error { return expect("thing", t.Name, t.
 
 func (t *Thing) setAttributes(u AttributeUpdate) error {
 	t.Attributes = u.Apply(t.Attributes)
-	if n := len(t.Attributes); n > MaxUntypedAttributes {
+	n := len(t.Attributes)
+	if t.Type == "" && n > MaxUntypedAttributes {
 		return fault.New(fault.Invalid, "thing %q would have %d attributes; without a thing type it may have %d",
 			t.Name, n, MaxUntypedAttributes)
+	}
+	if n > MaxTypedAttributes {
+		return fault.New(fault.Invalid, "thing %q would have %d attributes; it may have %d", t.Name, n,
+			MaxTypedAttributes)
 	}
 	return nil
 }
 
 // Same reports whether creating t over a thing that exists changes nothing, so
 // that the call may be repeated: all that its owner chose is equal.
-func (t *Thing) Same(old *Thing) bool { return maps.Equal(t.Attributes, old.Attributes) }
+func (t *Thing) Same(old *Thing) bool {
+	return t.Type == old.Type && maps.Equal(t.Attributes, old.Attributes)
+}
 
 func expect(kind, name string, have int64, want *int64) error {
 	if want == nil || *want == have {
@@ -92,11 +117,29 @@ func expect(kind, name string, have int64, want *int64) error {
 		kind, name, have, *want)
 }
 
-// ThingQuery asks for a page of things by name.
+// ThingQuery asks for a page of things: by name, or with a Prefix in the Filter
+// by value and name.
 type ThingQuery struct {
+	Type   string // "" for all
 	Filter AttributeFilter
-	After  string // the name the page is behind, "" for the first page
+	After  ThingPosition
 	Limit  int
+}
+
+// ThingPosition is where a thing stands in a list of things. The zero value is
+// before the first.
+type ThingPosition struct {
+	Value string `json:"v,omitempty"` // of the attribute that is asked for, where values order the list
+	Thing string `json:"t"`
+}
+
+// Position is where a thing stands in the list that is asked for.
+func (q *ThingQuery) Position(t *Thing) ThingPosition {
+	p := ThingPosition{Thing: t.Name}
+	if q.Filter.Name != "" && q.Filter.Prefix {
+		p.Value = t.Attributes[q.Filter.Name]
+	}
+	return p
 }
 
 // AttributeFilter chooses things by one attribute. The zero value chooses all.

@@ -49,10 +49,10 @@ func TestThingVersions(t *testing.T) {
 	if err != nil || thing.Version != 1 || len(thing.Attributes) != 3 {
 		t.Fatalf("got %+v, %v, want version 1 with 3 attributes", thing, err)
 	}
-	if err := thing.Update(AttributeUpdate{}, new(int64(1))); err != nil || thing.Version != 2 {
+	if err := thing.Update(ThingUpdate{}, new(int64(1))); err != nil || thing.Version != 2 {
 		t.Errorf("got version %d, %v, want 2", thing.Version, err)
 	}
-	wantCode(t, thing.Update(AttributeUpdate{}, new(int64(1))), fault.VersionConflict)
+	wantCode(t, thing.Update(ThingUpdate{}, new(int64(1))), fault.VersionConflict)
 	wantCode(t, thing.Expect(new(int64(0))), fault.VersionConflict)
 	if err := thing.Expect(nil); err != nil || thing.Version != 2 {
 		t.Errorf("got version %d, %v, want 2", thing.Version, err)
@@ -60,18 +60,52 @@ func TestThingVersions(t *testing.T) {
 }
 
 func TestAttributeLimits(t *testing.T) {
-	_, err := NewThing(Thing{Name: "pump"}, AttributeUpdate{Values: numbered(4)})
-	wantCode(t, err, fault.Invalid)
-	thing, err := NewThing(Thing{Name: "pump"}, AttributeUpdate{Values: numbered(3)})
-	wantCode(t, err, "")
 	more := AttributeUpdate{Values: map[string]string{"more": "1"}, Merge: true}
-	wantCode(t, thing.Update(more, nil), fault.Invalid)
-
-	_, err = NewGroup(Group{Name: "pumps"}, AttributeUpdate{Values: numbered(51)})
+	for kind, most := range map[string]int{"": MaxUntypedAttributes, "pump": MaxTypedAttributes} {
+		_, err := NewThing(Thing{Name: "pump", Type: kind}, AttributeUpdate{Values: numbered(most + 1)})
+		wantCode(t, err, fault.Invalid)
+		thing, err := NewThing(Thing{Name: "pump", Type: kind}, AttributeUpdate{Values: numbered(most)})
+		wantCode(t, err, "")
+		wantCode(t, thing.Update(ThingUpdate{Attributes: more}, nil), fault.Invalid)
+	}
+	_, err := NewGroup(Group{Name: "pumps"}, AttributeUpdate{Values: numbered(51)})
 	wantCode(t, err, fault.Invalid)
 	group, err := NewGroup(Group{Name: "pumps"}, AttributeUpdate{Values: numbered(50)})
 	wantCode(t, err, "")
 	wantCode(t, group.Update(GroupUpdate{Attributes: more}, nil), fault.Invalid)
+}
+
+func TestTypeOfAThing(t *testing.T) {
+	few, many := AttributeUpdate{Values: numbered(3)}, AttributeUpdate{Values: numbered(4)}
+	for _, tt := range []struct {
+		name     string
+		have     int // attributes of the thing, which is a pump
+		update   ThingUpdate
+		wantType string
+		code     fault.Code
+	}{
+		{"nothing said keeps the type", 4, ThingUpdate{}, "pump", ""},
+		{"another type takes its place", 4, ThingUpdate{Type: "valve"}, "valve", ""},
+		{"a type is removed", 3, ThingUpdate{RemoveType: true}, "", ""},
+		{"more attributes than a thing without a type has keep it", 4, ThingUpdate{RemoveType: true}, "", fault.Invalid},
+		{"attributes go with the type", 4, ThingUpdate{RemoveType: true, Attributes: few}, "", ""},
+		{"attributes do not come as the type goes", 3, ThingUpdate{RemoveType: true, Attributes: many}, "", fault.Invalid},
+		{"a type is not given and removed", 3, ThingUpdate{RemoveType: true, Type: "pump"}, "", fault.Invalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			thing, err := NewThing(Thing{Name: "p", Type: "pump"}, AttributeUpdate{Values: numbered(tt.have)})
+			wantCode(t, err, "")
+			err = thing.Update(tt.update, nil)
+			wantCode(t, err, tt.code)
+			if err == nil && thing.Type != tt.wantType {
+				t.Errorf("got type %q, want %q", thing.Type, tt.wantType)
+			}
+		})
+	}
+	thing := &Thing{Name: "p", Type: "pump"}
+	if thing.Same(&Thing{Name: "p"}) || !thing.Same(&Thing{Name: "p", Type: "pump", ID: "another"}) {
+		t.Error("got things that differ by type as the same, or not those that differ by id")
+	}
 }
 
 // numbered makes n attributes.

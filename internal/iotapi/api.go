@@ -28,6 +28,7 @@ type Store interface {
 	scheduleStore
 	mitigationStore
 	thingStore
+	typeStore
 	groupStore
 	principalStore
 	certificateStore

@@ -231,11 +231,7 @@ func TestMembersThatAreNotHonouredAreRefusedByName(t *testing.T) {
 		member string
 		in     any
 	}{
-		{"thingTypeName", &iot.CreateThingInput{ThingName: new("a"), ThingTypeName: new("t")}},
 		{"billingGroupName", &iot.CreateThingInput{ThingName: new("a"), BillingGroupName: new("b")}},
-		{"thingTypeName", &iot.UpdateThingInput{ThingName: new("a"), ThingTypeName: new("t")}},
-		{"removeThingType", &iot.UpdateThingInput{ThingName: new("a"), RemoveThingType: true}},
-		{"thingTypeName", &iot.ListThingsInput{ThingTypeName: new("t")}},
 		{"overrideDynamicGroups", &iot.AddThingToThingGroupInput{OverrideDynamicGroups: true}},
 		{"overrideDynamicGroups", &iot.UpdateThingGroupsForThingInput{OverrideDynamicGroups: true}},
 		{"registrationConfig", &iot.RegisterCACertificateInput{CaCertificate: new("c"), RegistrationConfig: registration}},

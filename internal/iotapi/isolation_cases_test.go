@@ -29,6 +29,7 @@ var parts = []part{
 	logLevelPart,
 	principalPolicyPart,
 	schedulePart,
+	typePart,
 }
 
 // reads are the calls that change nothing. All succeed for the owner, so that

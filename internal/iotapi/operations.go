@@ -17,6 +17,7 @@ func (a *API) operations() []awswire.Served {
 		a.mitigationActionOperations(),
 		a.mitigationTaskOperations(),
 		a.thingOperations(),
+		a.typeOperations(),
 		a.groupOperations(),
 		a.principalOperations(),
 		a.certificateOperations(),

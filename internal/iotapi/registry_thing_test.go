@@ -99,7 +99,7 @@ func TestThingsAreListedByAttribute(t *testing.T) {
 			{"by value", iot.ListThingsInput{AttributeName: new("color"), AttributeValue: new("red")}, []string{"a", "e"}},
 			{"by the beginning of a value", iot.ListThingsInput{
 				AttributeName: new("color"), AttributeValue: new("red"), UsePrefixAttributeValue: true,
-			}, []string{"a", "b", "e"}},
+			}, []string{"a", "e", "b"}}, // by value, then by name
 			{"by a value that none has", iot.ListThingsInput{AttributeName: new("size"), AttributeValue: new("3")}, nil},
 		} {
 			t.Run(tt.name, func(t *testing.T) {

@@ -14,32 +14,35 @@ import (
 // thingStore is what the operations on things need.
 type thingStore interface {
 	// CreateThing stores a new thing, or returns the one of that name when it
-	// is the same; a different one is Exists.
+	// is the same; a different one is Exists. A type that is not there is
+	// NotFound, a deprecated one Invalid.
 	CreateThing(ctx context.Context, scope fleet.Scope, t *fleet.Thing) (*fleet.Thing, error)
 	// Thing returns a thing, or NotFound.
 	Thing(ctx context.Context, scope fleet.Scope, name string) (*fleet.Thing, error)
-	// UpdateThing stores what change makes of a thing, or is NotFound.
+	// UpdateThing stores what change makes of a thing, or is NotFound, as is
+	// another type that is not there; a deprecated one is Invalid.
 	UpdateThing(ctx context.Context, scope fleet.Scope, name string, change func(*fleet.Thing) error) error
 	// DeleteThing removes a thing that allow does not refuse; one that is not
 	// there is fine, one with principals is Invalid.
 	DeleteThing(ctx context.Context, scope fleet.Scope, name string, allow func(*fleet.Thing) error) error
-	// Things lists things by name.
+	// Things lists things in the order of the query.
 	Things(ctx context.Context, scope fleet.Scope, q fleet.ThingQuery) ([]*fleet.Thing, error)
 }
 
 func (a *API) thingOperations() []awswire.Served {
 	return []awswire.Served{
-		awswire.Op(wire.CreateThing, a.createThing).Refusing("thingTypeName", "billingGroupName"),
+		awswire.Op(wire.CreateThing, a.createThing).Refusing("billingGroupName"),
 		awswire.Op(wire.DescribeThing, a.describeThing),
-		awswire.Op(wire.UpdateThing, a.updateThing).Refusing("thingTypeName", "removeThingType"),
+		awswire.Op(wire.UpdateThing, a.updateThing),
 		awswire.Op(wire.DeleteThing, a.deleteThing),
-		awswire.Op(wire.ListThings, a.listThings).Refusing("thingTypeName"),
+		awswire.Op(wire.ListThings, a.listThings),
 	}
 }
 
 func (a *API) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
-	t, err := fleet.NewThing(fleet.Thing{Name: *in.ThingName, ID: uuid.NewString(), Created: a.Now()},
-		attributes(in.AttributePayload))
+	t, err := fleet.NewThing(fleet.Thing{
+		Name: *in.ThingName, ID: uuid.NewString(), Type: value(in.ThingTypeName), Created: a.Now(),
+	}, attributes(in.AttributePayload))
 	if err != nil {
 		return nil, err
 	}
@@ -66,13 +69,15 @@ func (a *API) describeThing(ctx context.Context, in *wire.DescribeThingRequest) 
 	}
 	return &wire.DescribeThingResponse{
 		DefaultClientID: &t.Name, ThingName: &t.Name, ThingID: &t.ID, ThingARN: new(scope(ctx).ARN("thing", t.Name)),
-		Attributes: t.Attributes, Version: &t.Version,
+		ThingTypeName: text(t.Type), Attributes: t.Attributes, Version: &t.Version,
 	}, nil
 }
 
 func (a *API) updateThing(ctx context.Context, in *wire.UpdateThingRequest) (*wire.UpdateThingResponse, error) {
 	return nil, a.Store.UpdateThing(ctx, scope(ctx), *in.ThingName, func(t *fleet.Thing) error {
-		return t.Update(attributes(in.AttributePayload), in.ExpectedVersion)
+		return t.Update(fleet.ThingUpdate{
+			Attributes: attributes(in.AttributePayload), Type: value(in.ThingTypeName), RemoveType: value(in.RemoveThingType),
+		}, in.ExpectedVersion)
 	})
 }
 
@@ -87,11 +92,12 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 	if err != nil {
 		return nil, err
 	}
-	n, after := limit(in.MaxResults), ""
-	if err := a.open(ctx, "ListThings", in.NextToken, &after); err != nil {
+	n := limit(in.MaxResults)
+	q := fleet.ThingQuery{Type: value(in.ThingTypeName), Filter: filter, Limit: n + 1}
+	if err := a.open(ctx, "ListThings", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
-	list, err := a.Store.Things(ctx, scope(ctx), fleet.ThingQuery{Filter: filter, After: after, Limit: n + 1})
+	list, err := a.Store.Things(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +105,12 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 	out := &wire.ListThingsResponse{Things: []wire.ThingAttribute{}}
 	for _, t := range list {
 		out.Things = append(out.Things, wire.ThingAttribute{
-			ThingName: &t.Name, ThingARN: new(scope(ctx).ARN("thing", t.Name)), Attributes: t.Attributes, Version: &t.Version,
+			ThingName: &t.Name, ThingTypeName: text(t.Type), ThingARN: new(scope(ctx).ARN("thing", t.Name)),
+			Attributes: t.Attributes, Version: &t.Version,
 		})
-		after = t.Name
+		q.After = q.Position(t)
 	}
-	out.NextToken, err = a.next(ctx, "ListThings", more, after)
+	out.NextToken, err = a.next(ctx, "ListThings", more, q.After)
 	return out, err
 }
 

@@ -6,7 +6,10 @@
 // all profiles and stand with the rules of package fleet.
 package quota
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Profile is one set of numbers. Every count is for one account in one region.
 type Profile struct {
@@ -23,6 +26,10 @@ type Profile struct {
 	RoleAliases        int
 	LoggingLevels      int // of targets other than the default
 	CAsPerSubject      int // CA certificates with one subject
+
+	// TypeDeletionWait is how long a thing type is deprecated before it can be
+	// deleted. AWS asks for it because its caches do not know at once.
+	TypeDeletionWait time.Duration
 }
 
 // AWS has the numbers of AWS. Sources: the quota pages of AWS IoT Device
@@ -41,6 +48,7 @@ var AWS = &Profile{
 	RoleAliases:        100,
 	LoggingLevels:      1_000,
 	CAsPerSubject:      10,
+	TypeDeletionWait:   5 * time.Minute,
 }
 
 // Default has the numbers that Cordon bears: they keep a mistake from filling

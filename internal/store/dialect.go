@@ -28,6 +28,9 @@ type dialect struct {
 	// lockScope and lockRows are statements that make transactions wait for
 	// each other; "" where transactions never run side by side.
 	lockScope, lockRows string
+	// share ends a SELECT whose rows nobody locks or changes until the
+	// transaction ends, while others may read them alike.
+	share string
 }
 
 var sqliteDialect = &dialect{
@@ -54,6 +57,7 @@ var postgresDialect = &dialect{
 		return column + " = ANY(@" + arg + ")"
 	},
 	lockScope: `SELECT 1 FROM scopes WHERE scope = @scope FOR NO KEY UPDATE`,
+	share:     ` FOR SHARE`,
 	// In one order for everybody, so that no two wait for each other.
 	lockRows: `SELECT 1 FROM %s WHERE scope = @scope AND %s = ANY(@keys) ORDER BY %s FOR NO KEY UPDATE`,
 }
@@ -106,6 +110,7 @@ type rowset struct{ table, column string }
 // What is locked while something that hangs on it is counted or changed.
 var (
 	thingRows       = rowset{"things", "name"}
+	typeRows        = rowset{"thing_types", "name"}
 	groupRows       = rowset{"thing_groups", "name"}
 	certificateRows = rowset{"certificates", "id"}
 	caRows          = rowset{"ca_certificates", "id"}

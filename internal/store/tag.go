@@ -18,6 +18,7 @@ var tagged = map[string]rowset{
 	"policy":           policyRows,
 	roleAliasKind:      roleAliasRows,
 	"thinggroup":       groupRows,
+	"thingtype":        typeRows,
 }
 
 // taggedResource is a resource that carries tags.

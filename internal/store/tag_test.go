@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -53,6 +54,14 @@ var tagMakers = map[string]tagMaker{
 		func(s *Store, sc fleet.Scope) error {
 			return s.DeleteGroup(context.Background(), sc, "g:1", func(*fleet.Group) error { return nil })
 		}},
+	"thingtype": {"t",
+		func(t *testing.T, s *Store, sc fleet.Scope, tags []fleet.Tag) {
+			kind := testType(t, "t")
+			kind.Deprecated = testNow.Add(-time.Hour)
+			_, err := s.CreateThingType(context.Background(), sc, kind, tags)
+			ok(t, err)
+		},
+		func(s *Store, sc fleet.Scope) error { return s.DeleteThingType(context.Background(), sc, "t") }},
 }
 
 func TestEveryTaggedKindHasATest(t *testing.T) {

@@ -54,10 +54,14 @@ func TestThingsOfBeforeAreFoundByAttribute(t *testing.T) {
 			(1, 'bare', 'i', '{}', 1, 5), (1, 'pump', 'i', '{"color":"Red","site":"a/b"}', 3, 5),
 			(1, 'valve', 'i', '{"color":"blue"}', 1, 5), (2, 'pump', 'i', '{"color":"green"}', 1, 5)`,
 	}), func(t *testing.T, s *Store) {
+		wantAttributes(t, s)
 		got, err := s.Things(context.Background(), here, fleet.ThingQuery{
 			Filter: fleet.AttributeFilter{Name: "color", Value: "R", Prefix: true}, Limit: 10,
 		})
 		ok(t, err)
 		wantNames(t, namesOf(got), []string{"pump"})
+		makeTypes(t, s, here, "pump")
+		ok(t, retype(s, here, "pump", "pump"))
+		wantAttributes(t, s)
 	})
 }
