@@ -115,7 +115,8 @@ func TestThingTypesAreDeprecatedAndDeleted(t *testing.T) {
 		expect(t, remove(), invalid)
 		expect(t, deprecate(false), fine)
 		expect(t, deprecate(false), fine)
-		out := must[*iot.DescribeThingTypeOutput](t)(c.DescribeThingType(ctx, &iot.DescribeThingTypeInput{ThingTypeName: name}))
+		out := must[*iot.DescribeThingTypeOutput](t)(c.DescribeThingType(ctx,
+			&iot.DescribeThingTypeInput{ThingTypeName: name}))
 		if m := out.ThingTypeMetadata; !m.Deprecated || time.Since(*m.DeprecationDate).Abs() > time.Hour {
 			t.Errorf("got %s, want it deprecated now", words(t, m))
 		}

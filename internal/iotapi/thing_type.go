@@ -140,7 +140,9 @@ func (a *API) deleteThingType(ctx context.Context, in *wire.DeleteThingTypeReque
 	return nil, a.Store.DeleteThingType(ctx, scope(ctx), *in.ThingTypeName)
 }
 
-func (a *API) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest) (*wire.ListThingTypesResponse, error) {
+func (a *API) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest) (
+	*wire.ListThingTypesResponse, error,
+) {
 	n := limit(in.MaxResults)
 	q := fleet.TypeQuery{Prefix: value(in.ThingTypeName), Limit: n + 1}
 	if err := a.open(ctx, "ListThingTypes", in.NextToken, &q.After); err != nil {

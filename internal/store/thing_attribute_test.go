@@ -221,7 +221,9 @@ func wantByIndex(t *testing.T, s *Store, text string, a args) {
 	})
 	ok(t, err)
 	joined := strings.Join(plan, "\n")
-	for _, bad := range []string{"TEMP B-TREE", "SCAN t\n", "SCAN things", "SCAN thing_attributes", "Seq Scan", "Sort", "Bitmap"} {
+	for _, bad := range []string{
+		"TEMP B-TREE", "SCAN t\n", "SCAN things", "SCAN thing_attributes", "Seq Scan", "Sort", "Bitmap",
+	} {
 		if strings.Contains(joined+"\n", bad) {
 			t.Errorf("got %q in the plan of %s:\n%s", bad, text, joined)
 		}

@@ -160,7 +160,9 @@ func (s *Store) DeleteThingType(ctx context.Context, sc fleet.Scope, name string
 }
 
 // ThingTypes lists thing types by name.
-func (s *Store) ThingTypes(ctx context.Context, sc fleet.Scope, tq fleet.TypeQuery) (list []*fleet.ThingType, err error) {
+func (s *Store) ThingTypes(ctx context.Context, sc fleet.Scope, tq fleet.TypeQuery) (
+	list []*fleet.ThingType, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		list, err = all(ctx, q, `SELECT `+typeColumns+` FROM thing_types
 			WHERE scope = @scope AND name > @after AND name >= @prefix AND name < @end ORDER BY name LIMIT @limit`,

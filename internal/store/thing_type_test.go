@@ -18,7 +18,9 @@ func testType(t *testing.T, name string) *fleet.ThingType {
 	t.Helper()
 	kind, err := fleet.NewThingType(fleet.ThingType{Name: name, ID: "id of " + name, Created: testNow}, fleet.TypeUpdate{
 		Description: new("of " + name), Searchable: []string{"color", "site"},
-		Propagations: []fleet.Propagation{{UserProperty: "c", Thing: "color"}, {UserProperty: "id", Connection: "iot:ClientId"}},
+		Propagations: []fleet.Propagation{
+			{UserProperty: "c", Thing: "color"}, {UserProperty: "id", Connection: "iot:ClientId"},
+		},
 	})
 	ok(t, err)
 	return kind
