@@ -119,6 +119,7 @@ var (
 	actionRows      = rowset{"mitigation_actions", "name"}
 	taskRows        = rowset{"mitigation_tasks", "id"}
 	roleAliasRows   = rowset{"role_aliases", "name"}
+	scheduleRows    = rowset{"scheduled_audits", "name"}
 )
 
 // lockRows locks rows until the transaction ends. Rows that are not there are

@@ -17,6 +17,7 @@ var tagged = map[string]rowset{
 	"mitigationaction": actionRows,
 	"policy":           policyRows,
 	roleAliasKind:      roleAliasRows,
+	scheduleKind:       scheduleRows,
 	"thinggroup":       groupRows,
 	"thingtype":        typeRows,
 }

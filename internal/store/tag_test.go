@@ -54,6 +54,19 @@ var tagMakers = map[string]tagMaker{
 		func(s *Store, sc fleet.Scope) error {
 			return s.DeleteGroup(context.Background(), sc, "g:1", func(*fleet.Group) error { return nil })
 		}},
+	roleAliasKind: {"r",
+		func(t *testing.T, s *Store, sc fleet.Scope, tags []fleet.Tag) {
+			ok(t, s.CreateRoleAlias(context.Background(), sc, &fleet.RoleAlias{
+				Name: "r", RoleARN: "arn", Seconds: 900, Created: testNow, Modified: testNow,
+			}, tags))
+		},
+		func(s *Store, sc fleet.Scope) error { return s.DeleteRoleAlias(context.Background(), sc, "r") }},
+	scheduleKind: {"s",
+		func(t *testing.T, s *Store, sc fleet.Scope, tags []fleet.Tag) {
+			ok(t, s.CreateSchedule(context.Background(), sc, &audit.Schedule{Name: "s", NextRun: testNow}, tags,
+				func(*audit.Configuration) error { return nil }))
+		},
+		func(s *Store, sc fleet.Scope) error { return s.DeleteSchedule(context.Background(), sc, "s") }},
 	"thingtype": {"t",
 		func(t *testing.T, s *Store, sc fleet.Scope, tags []fleet.Tag) {
 			kind := testType(t, "t")
