@@ -21,6 +21,9 @@ func (j *journey) auditing() {
 
 func (j *journey) auditConfiguration() {
 	role := new(cordontest.RoleARN)
+	targets := map[string]types.AuditNotificationTarget{
+		"SNS": {Enabled: true, RoleArn: role, TargetArn: new("arn:aws:sns:" + j.Region + ":" + j.Account + ":audits")},
+	}
 	on := map[string]types.AuditCheckConfiguration{
 		checkLogging:    enabled(nil),
 		checkCAExpiring: enabled(nil),
@@ -28,19 +31,14 @@ func (j *journey) auditConfiguration() {
 		checkExpiring:   enabled(map[string]string{"CERT_EXPIRATION_THRESHOLD_IN_DAYS": "45"}),
 	}
 	step[iot.UpdateAccountAuditConfigurationOutput](j, &iot.UpdateAccountAuditConfigurationInput{
-		RoleArn: role, AuditCheckConfigurations: on,
+		RoleArn: role, AuditCheckConfigurations: on, AuditNotificationTargetConfigurations: targets,
 	}, nil)
 	all := map[string]types.AuditCheckConfiguration{}
 	for _, check := range built {
 		all[check] = on[check]
 	}
 	step(j, &iot.DescribeAccountAuditConfigurationInput{}, &iot.DescribeAccountAuditConfigurationOutput{
-		RoleArn: role, AuditCheckConfigurations: all,
-	})
-	j.refused("auditNotificationTargetConfigurations", &iot.UpdateAccountAuditConfigurationInput{
-		AuditNotificationTargetConfigurations: map[string]types.AuditNotificationTarget{
-			"SNS": {Enabled: true, RoleArn: role, TargetArn: new("arn:aws:sns:us-east-1:000000000000:t")},
-		},
+		RoleArn: role, AuditCheckConfigurations: all, AuditNotificationTargetConfigurations: targets,
 	})
 }
 

@@ -23,7 +23,7 @@ func (j *journey) findings() {
 	) {
 		about[check] = types.AuditFinding{FindingId: &some, TaskId: &audit, CheckName: &check, TaskStartTime: &now,
 			FindingTime: &now, Severity: severity, ReasonForNonCompliance: &some, ReasonForNonComplianceCode: &code,
-			IsSuppressed: new(false),
+			IsSuppressed:         new(false),
 			NonCompliantResource: &types.NonCompliantResource{ResourceType: kind, ResourceIdentifier: &id}}
 	}
 	finding(checkExpiring, codePast, types.AuditFindingSeverityMedium, types.ResourceTypeDeviceCertificate,

@@ -70,4 +70,30 @@ func (j *journey) policyTargets(narrow, other string) {
 	pages(j, &iot.ListTargetsForPolicyInput{PolicyName: &narrow, PageSize: new(int32(1))},
 		&iot.ListTargetsForPolicyOutput{Targets: targets[:1]}, &iot.ListTargetsForPolicyOutput{Targets: targets[1:]})
 	step[iot.DetachPolicyOutput](j, &iot.DetachPolicyInput{PolicyName: &other, Target: hall}, nil)
+	j.principalPolicies(narrow, other, cert)
+}
+
+// principalPolicies makes the calls that the newer ones of targets replace.
+//
+//lint:file-ignore SA1019 deprecated operations are served too
+func (j *journey) principalPolicies(narrow, other string, first *string) {
+	second := j.arn("cert", register(j, j.c, in(100)))
+	attach := func(policy string, principal *string) {
+		step[iot.AttachPrincipalPolicyOutput](j, &iot.AttachPrincipalPolicyInput{
+			PolicyName: &policy, Principal: principal,
+		}, nil)
+	}
+	attach(other, first)
+	attach(narrow, second)
+	pages(j, &iot.ListPrincipalPoliciesInput{Principal: first, PageSize: new(int32(1)), AscendingOrder: true},
+		&iot.ListPrincipalPoliciesOutput{Policies: []types.Policy{j.policyArn(narrow)}},
+		&iot.ListPrincipalPoliciesOutput{Policies: []types.Policy{j.policyArn(other)}})
+	principals := []string{*first, *second}
+	slices.Sort(principals)
+	pages(j, &iot.ListPolicyPrincipalsInput{PolicyName: &narrow, PageSize: new(int32(1)), AscendingOrder: true},
+		&iot.ListPolicyPrincipalsOutput{Principals: principals[:1]},
+		&iot.ListPolicyPrincipalsOutput{Principals: principals[1:]})
+	step[iot.DetachPrincipalPolicyOutput](j, &iot.DetachPrincipalPolicyInput{PolicyName: &other, Principal: first}, nil)
+	step(j, &iot.ListPrincipalPoliciesInput{Principal: first},
+		&iot.ListPrincipalPoliciesOutput{Policies: []types.Policy{j.policyArn(narrow)}})
 }
