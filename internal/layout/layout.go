@@ -23,7 +23,7 @@ const module = "github.com/cordon-iot/cordon"
 // layers below its own.
 var layers = [][]string{
 	{"internal/fault"},
-	{"internal/quota", "internal/seal", "internal/guard", "internal/policy", "internal/fleetindex",
+	{"internal/quota", "internal/seal", "internal/fleetfile", "internal/guard", "internal/policy", "internal/fleetindex",
 		"internal/pki/keyquality",
 		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable"},
