@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -86,5 +87,30 @@ func TestEventListIsWhatWasGiven(t *testing.T) {
 	}
 	if got, err := (&fleet.LoggingOptions{Events: "{"}).EventList(); err == nil {
 		t.Errorf("got %+v for a damaged row, want an error", got)
+	}
+}
+
+func TestTargetsOfLogs(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		kind, target string
+		want         string
+		code         fault.Code
+	}{
+		{"the default has no name", "DEFAULT", "", "", ""},
+		{"the default with a name is refused", "DEFAULT", "x", "", fault.Invalid},
+		{"a client needs a name", "CLIENT_ID", "", "", fault.Invalid},
+		{"a client may have any", "CLIENT_ID", "a b/ü", "a b/ü", ""},
+		{"a name is not endless", "PRINCIPAL_ID", strings.Repeat("a", 257), "", fault.Invalid},
+		{"an address is written in one way", "SOURCE_IP", "2001:DB8:0::1", "2001:db8::1", ""},
+		{"an address has no zone", "SOURCE_IP", "fe80::1%eth0", "", fault.Invalid},
+		{"a range is no address", "SOURCE_IP", "10.0.0.0/8", "", fault.Invalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := fleet.ParseLogTarget(tt.kind, tt.target)
+			if code(t, err) != tt.code || err == nil && got.Name != tt.want {
+				t.Errorf("got %+v, %v, want %q, %q", got, err, tt.want, tt.code)
+			}
+		})
 	}
 }
