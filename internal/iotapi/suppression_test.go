@@ -262,7 +262,8 @@ func TestSuppressedFindingsAreKeptAndDecideNothing(t *testing.T) {
 			checkKey:           {nonCompliant, 6, 1, 0},
 			checkAge:           {nonCompliant, 6, 1, 0},
 		} {
-			if got := verdictOf(done, check); got != want || *done.AuditDetails[check].CheckCompliant != (want.status == compliant) {
+			complies := *done.AuditDetails[check].CheckCompliant
+			if got := verdictOf(done, check); got != want || complies != (want.status == compliant) {
 				t.Errorf("%s: got %+v, want %+v", check, got, want)
 			}
 		}
