@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -44,26 +45,30 @@ func (s *Store) NewPurge(node string, before time.Time) *Purge {
 // at it.
 func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 	err = p.store.write(ctx, func(ctx context.Context, q querier) error {
-		more = false
 		mine, err := p.lease(ctx, q)
 		if err != nil || !mine {
+			more = false
 			return err
 		}
-		for _, step := range []func(context.Context, querier) (int64, error){
-			purgeLeftovers, p.tasks, p.audits, p.messages,
-		} {
-			n, err := step(ctx, q)
-			if err != nil {
-				return fmt.Errorf("purge: %w", err)
-			}
-			if n > 0 {
-				more = true
-				return nil
-			}
-		}
-		return nil
+		more, err = p.delete(ctx, q)
+		return err
 	})
 	return more, err
+}
+
+func (p *Purge) delete(ctx context.Context, q querier) (more bool, err error) {
+	for _, step := range []func(context.Context, querier) (int64, error){
+		purgeLeftovers, p.tasks, p.audits, p.messages,
+	} {
+		n, err := step(ctx, q)
+		if err != nil {
+			return false, fmt.Errorf("purge: %w", err)
+		}
+		if n > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // lease takes or keeps the right to purge. On PostgreSQL the row is locked until
@@ -84,18 +89,46 @@ type leftover struct {
 	kind string
 }
 
-// hanging are the tables whose rows hang on a task or an audit: the column that
-// names it, and the other ones of the primary key.
-var hanging = map[string][]struct{ table, owner, keys string }{
+// hung is a table whose rows hang on a task or an audit. Its primary key is the
+// column that names the owner and the other ones, all of them numbers.
+type hung struct {
+	table, owner string
+	keys         []string
+}
+
+var hanging = map[string][]hung{
 	"task": {
-		{"mitigation_targets", "task", "audit, n"},
-		{"executions", "task", "audit, n, action"},
-		{"execution_changes", "task", "audit, n, action, k"},
+		{"mitigation_targets", "task", []string{"audit", "n"}},
+		{"executions", "task", []string{"audit", "n", "action"}},
+		{"execution_changes", "task", []string{"audit", "n", "action", "k"}},
 	},
 	"audit": {
-		{"findings", "audit", "n"},
-		{"finding_resources", "audit", "n, k"},
+		{"findings", "audit", []string{"n"}},
+		{"finding_resources", "audit", []string{"n", "k"}},
 	},
+}
+
+// purge deletes the first rows that hang on an owner: a range of the primary
+// key.
+func (h hung) purge(ctx context.Context, q querier, owner int64) (int64, error) {
+	keys := strings.Join(h.keys, ", ")
+	list, err := all(ctx, q, `SELECT `+keys+` FROM `+h.table+` WHERE `+h.owner+` = @owner ORDER BY `+keys+` LIMIT @limit`,
+		args{"owner": owner, "limit": purgeSlice}, func(r scanner) ([]int64, error) {
+			row, dest := make([]int64, len(h.keys)), make([]any, len(h.keys))
+			for i := range row {
+				dest[i] = &row[i]
+			}
+			return row, r.Scan(dest...)
+		})
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	last := args{"owner": owner}
+	for i, key := range h.keys {
+		last[key] = list[len(list)-1][i]
+	}
+	return q.exec(ctx, `DELETE FROM `+h.table+` WHERE `+h.owner+` = @owner
+		AND (`+keys+`) <= (@`+strings.Join(h.keys, ", @")+`)`, last)
 }
 
 // purgeLeftovers deletes some of what a task or audit that is gone left behind.
@@ -105,11 +138,8 @@ func purgeLeftovers(ctx context.Context, q querier) (int64, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	for _, t := range hanging[left.kind] {
-		n, err := q.exec(ctx, fmt.Sprintf(`DELETE FROM %[1]s WHERE %[2]s = @seq AND (%[3]s) IN
-			(SELECT %[3]s FROM %[1]s WHERE %[2]s = @seq ORDER BY %[3]s LIMIT @limit)`, t.table, t.owner, t.keys),
-			args{"seq": left.seq, "limit": purgeSlice})
-		if err != nil || n > 0 {
+	for _, h := range hanging[left.kind] {
+		if n, err := h.purge(ctx, q, left.seq); err != nil || n > 0 {
 			return n, err
 		}
 	}

@@ -224,7 +224,11 @@ func (s *Store) EachSchedule(ctx context.Context) iter.Seq2[audit.Planned, error
 // DueSchedules lists the schedules of all scopes that are due at a time, the
 // longest due first.
 func (s *Store) DueSchedules(ctx context.Context, at time.Time, limit int) ([]audit.Planned, error) {
-	list, err := all(ctx, s.read, `SELECT `+plannedColumns+` FROM scheduled_audits s
+	return dueSchedules(ctx, s.read, at, limit)
+}
+
+func dueSchedules(ctx context.Context, q querier, at time.Time, limit int) ([]audit.Planned, error) {
+	list, err := all(ctx, q, `SELECT `+plannedColumns+` FROM scheduled_audits s
 		JOIN scopes p ON p.scope = s.scope WHERE s.next_run <= @at ORDER BY s.next_run LIMIT @limit`,
 		args{"at": at.UnixMilli(), "limit": limit}, scanPlanned)
 	return collect(list, func(r *plannedRow) audit.Planned { return r.Planned }), err
