@@ -149,7 +149,8 @@ func TestWhatIsTooOldIsDeleted(t *testing.T) {
 			t.Errorf("got %v, %v, want an execution", done, err)
 		}
 		// The id is free again.
-		if created, err := s.CreateMitigation(t.Context(), newTask("old-task", "old-task", "other"), noPlan); !created || err != nil {
+		again := newTask("old-task", "old-task", "other")
+		if created, err := s.CreateMitigation(t.Context(), again, noPlan); !created || err != nil {
 			t.Errorf("got %t, %v, want a new task of the old name", created, err)
 		}
 		h.task("later", "young", 0, testNow)
@@ -236,7 +237,8 @@ func TestMessagesAreNotKeptForEver(t *testing.T) {
 			if i < 1200 {
 				age = 91
 			}
-			_, err := s.behind(t, `INSERT INTO outgoing_messages (seq, scope, id, topic_arn, role_arn, payload, state, created_at)
+			_, err := s.behind(t, `INSERT INTO outgoing_messages
+				(seq, scope, id, topic_arn, role_arn, payload, state, created_at)
 				VALUES (@i, 1, @id, '', '', '', 'PENDING', @at)`,
 				args{"i": i, "id": fmt.Sprint(i), "at": testNow.AddDate(0, 0, -age).UnixMilli()})
 			ok(t, err)

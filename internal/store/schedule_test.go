@@ -45,7 +45,8 @@ func newAuditor(t *testing.T, s *Store) *auditor {
 	t.Helper()
 	a := &auditor{now: testNow}
 	a.Service = &audit.Service{
-		Store: s, Workflows: &a.started, Checks: audit.Checks{{Name: "A"}, {Name: "B"}}, Now: func() time.Time { return a.now },
+		Store: s, Workflows: &a.started, Checks: audit.Checks{{Name: "A"}, {Name: "B"}},
+		Now:       func() time.Time { return a.now },
 		TimeOfDay: func(string) time.Duration { return 6 * time.Hour }, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, sc := range []fleet.Scope{here, there} {
@@ -116,12 +117,14 @@ func TestASchedulesRunsFollowEachOther(t *testing.T) {
 			if got := (window{run.WindowFrom, run.WindowTo}); got != want[i] || !run.Started.Equal(got.to) {
 				t.Errorf("run %d: got %v, want %v", i, got, want[i])
 			}
-			if run.Type != audit.Scheduled || strings.Join(run.Checks, "") != "AB" || run.States["A"].Status != audit.CheckInProgress {
+			if run.Type != audit.Scheduled || strings.Join(run.Checks, "") != "AB" ||
+				run.States["A"].Status != audit.CheckInProgress {
 				t.Errorf("run %d: got %s", i, toJSON(run))
 			}
 		}
-		if len(a.started.ids) != 3 || a.started.ids[0].Account != here.Account || a.started.ids[0].Kind != audit.WorkflowKind {
-			t.Errorf("got workflows %v, want three of this account", a.started.ids)
+		ids := a.started.ids
+		if len(ids) != 3 || ids[0].Account != here.Account || ids[0].Kind != audit.WorkflowKind {
+			t.Errorf("got workflows %v, want three of this account", ids)
 		}
 		list, err := s.Running(t.Context(), a.now)
 		ok(t, err)
@@ -365,14 +368,15 @@ func TestAMessageIsStoredOnceWhenAnAuditEnds(t *testing.T) {
 			return m, r.Scan(&m.account, &m.id, &m.topic, &m.role, &m.payload, &m.state)
 		})
 		ok(t, err)
-		want := []message{{here.Account, "audit/" + id, topic.TopicARN, topic.RoleARN, fmt.Sprintf(`{"accountId":"111111111111",`+
-			`"taskId":%q,"taskStatus":"CANCELED","taskType":"ON_DEMAND_AUDIT_TASK","failedChecksCount":0,`+
-			`"canceledChecksCount":2,"nonCompliantChecksCount":0,"compliantChecksCount":0,"totalChecksCount":2,`+
-			`"taskStartTime":1772600767008,"auditDetails":[`+
-			`{"checkName":"A","checkRunStatus":"CANCELED","nonCompliantResourcesCount":0,"totalResourcesCount":0,`+
-			`"suppressedNonCompliantResourcesCount":0},`+
-			`{"checkName":"B","checkRunStatus":"CANCELED","nonCompliantResourcesCount":0,"totalResourcesCount":0,`+
-			`"suppressedNonCompliantResourcesCount":0}]}`, id), "PENDING"}}
+		want := []message{{here.Account, "audit/" + id, topic.TopicARN, topic.RoleARN, fmt.Sprintf(
+			`{"accountId":"111111111111",`+
+				`"taskId":%q,"taskStatus":"CANCELED","taskType":"ON_DEMAND_AUDIT_TASK","failedChecksCount":0,`+
+				`"canceledChecksCount":2,"nonCompliantChecksCount":0,"compliantChecksCount":0,"totalChecksCount":2,`+
+				`"taskStartTime":1772600767008,"auditDetails":[`+
+				`{"checkName":"A","checkRunStatus":"CANCELED","nonCompliantResourcesCount":0,"totalResourcesCount":0,`+
+				`"suppressedNonCompliantResourcesCount":0},`+
+				`{"checkName":"B","checkRunStatus":"CANCELED","nonCompliantResourcesCount":0,"totalResourcesCount":0,`+
+				`"suppressedNonCompliantResourcesCount":0}]}`, id), "PENDING"}}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
