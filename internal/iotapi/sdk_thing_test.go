@@ -30,8 +30,50 @@ func (j *journey) things() {
 	step[iot.DeleteThingOutput](j, &iot.DeleteThingInput{ThingName: other, ExpectedVersion: new(int64(1))}, nil)
 
 	j.refused("billingGroupName", &iot.CreateThingInput{ThingName: name, BillingGroupName: new("b")})
-	j.refused("thingTypeName", &iot.CreateThingInput{ThingName: name, ThingTypeName: new("t")})
-	j.refused("thingTypeName", &iot.UpdateThingInput{ThingName: name, ThingTypeName: new("t")})
-	j.refused("removeThingType", &iot.UpdateThingInput{ThingName: name, RemoveThingType: true})
-	j.refused("thingTypeName", &iot.ListThingsInput{ThingTypeName: new("t")})
+}
+
+func (j *journey) types() {
+	name, other := new("sdk-meter"), new("sdk-old")
+	made := step(j, &iot.CreateThingTypeInput{
+		ThingTypeName: name, ThingTypeProperties: meterProperties(), Tags: tagList("team=red"),
+	}, &iot.CreateThingTypeOutput{ThingTypeName: name, ThingTypeArn: j.arn("thingtype", *name), ThingTypeId: &some})
+	step(j, &iot.CreateThingTypeInput{ThingTypeName: other},
+		&iot.CreateThingTypeOutput{ThingTypeName: other, ThingTypeArn: j.arn("thingtype", *other), ThingTypeId: &some})
+	step(j, &iot.ListTagsForResourceInput{ResourceArn: made.ThingTypeArn},
+		&iot.ListTagsForResourceOutput{Tags: tagList("team=red")})
+	changed := meterProperties()
+	changed.ThingTypeDescription, changed.SearchableAttributes = new("changed"), []string{"line"}
+	changed.Mqtt5Configuration.PropagatingAttributes[0].UserPropertyKey = new("line")
+	step[iot.UpdateThingTypeOutput](j, &iot.UpdateThingTypeInput{ThingTypeName: name, ThingTypeProperties: changed}, nil)
+	step[iot.DeprecateThingTypeOutput](j, &iot.DeprecateThingTypeInput{ThingTypeName: name}, nil)
+	deprecated := &types.ThingTypeMetadata{CreationDate: &now, Deprecated: true, DeprecationDate: &now}
+	step(j, &iot.DescribeThingTypeInput{ThingTypeName: name}, &iot.DescribeThingTypeOutput{
+		ThingTypeName: name, ThingTypeArn: made.ThingTypeArn, ThingTypeId: made.ThingTypeId, ThingTypeProperties: changed,
+		ThingTypeMetadata: deprecated,
+	})
+	pages(j, &iot.ListThingTypesInput{ThingTypeName: new("sdk-"), MaxResults: new(int32(1))},
+		&iot.ListThingTypesOutput{ThingTypes: []types.ThingTypeDefinition{{
+			ThingTypeName: name, ThingTypeArn: made.ThingTypeArn, ThingTypeProperties: changed, ThingTypeMetadata: deprecated,
+		}}},
+		&iot.ListThingTypesOutput{ThingTypes: []types.ThingTypeDefinition{{
+			ThingTypeName: other, ThingTypeArn: j.arn("thingtype", *other), ThingTypeProperties: &types.ThingTypeProperties{},
+			ThingTypeMetadata: &types.ThingTypeMetadata{CreationDate: &now},
+		}}})
+	step[iot.DeprecateThingTypeOutput](j, &iot.DeprecateThingTypeInput{ThingTypeName: name, UndoDeprecate: true}, nil)
+
+	pump := new("sdk-pump")
+	thing := step(j, &iot.CreateThingInput{ThingName: pump, ThingTypeName: name},
+		&iot.CreateThingOutput{ThingName: pump, ThingArn: j.arn("thing", *pump), ThingId: &some})
+	step[iot.UpdateThingOutput](j, &iot.UpdateThingInput{ThingName: pump, ThingTypeName: other}, nil)
+	step(j, &iot.DescribeThingInput{ThingName: pump}, &iot.DescribeThingOutput{
+		DefaultClientId: pump, ThingName: pump, ThingId: thing.ThingId, ThingArn: thing.ThingArn, ThingTypeName: other,
+		Version: 2, Attributes: map[string]string{},
+	})
+	step(j, &iot.ListThingsInput{ThingTypeName: other}, &iot.ListThingsOutput{Things: []types.ThingAttribute{{
+		ThingName: pump, ThingArn: thing.ThingArn, ThingTypeName: other, Version: 2, Attributes: map[string]string{},
+	}}})
+	step[iot.UpdateThingOutput](j, &iot.UpdateThingInput{ThingName: pump, RemoveThingType: true}, nil)
+	step(j, &iot.ListThingsInput{ThingTypeName: other}, &iot.ListThingsOutput{Things: []types.ThingAttribute{}})
+	step[iot.DeprecateThingTypeOutput](j, &iot.DeprecateThingTypeInput{ThingTypeName: other}, nil)
+	step[iot.DeleteThingTypeOutput](j, &iot.DeleteThingTypeInput{ThingTypeName: other}, nil)
 }
