@@ -104,7 +104,7 @@ func depart(t *testing.T, database string) *journey {
 	cfg := cordontest.Settings(t, database)
 	cfg.AuditTimeOfDay = j.began.Add(untilSchedules).UTC().Format("15:04")
 	quotas := *quota.AWS
-	quotas.TypeDeletionWait = 0
+	quotas.Rates, quotas.TypeDeletionWait = quota.Rates{}, 0
 	j.Cordon = cordontest.Start(t, cfg, server.Options{
 		Quotas: &quotas,
 		Hook:   func(p durable.Point) { j.audits.Hook(p); j.mitigations.Hook(p) },
