@@ -36,6 +36,7 @@ type Store interface {
 	caStore
 	policyStore
 	targetStore
+	authorizationStore
 	loggingStore
 	logLevelStore
 	roleAliasStore

@@ -25,6 +25,7 @@ func (a *API) operations() []awswire.Served {
 		a.caOperations(),
 		a.policyOperations(),
 		a.targetOperations(),
+		a.authorizationOperations(),
 		a.loggingOperations(),
 		a.logLevelOperations(),
 		a.roleAliasOperations(),

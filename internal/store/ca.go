@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
 	"slices"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -140,7 +142,8 @@ func bySeq(column string, ascending bool) string {
 	if ascending {
 		return column + ` > @after ORDER BY ` + column + ` LIMIT @limit`
 	}
-	return `(@after = 0 OR ` + column + ` < @after) ORDER BY ` + column + ` DESC LIMIT @limit`
+	return column + ` < CASE WHEN @after = 0 THEN ` + strconv.Itoa(math.MaxInt64) + ` ELSE @after END
+		ORDER BY ` + column + ` DESC LIMIT @limit`
 }
 
 // UpdateCACertificate changes a CA certificate; what it is already changes

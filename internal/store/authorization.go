@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// StandsFor returns the thing that a certificate stands for in a connection
+// with a client id, by the rule of [fleet.StandsFor], or nil. A certificate
+// that is not there is a NotFound fault.
+//
+// It reads two rows, however many things the certificate has: one that is
+// attached exclusively has no other attachment before it.
+func (s *Store) StandsFor(ctx context.Context, sc fleet.Scope, certificate, clientID string) (
+	thing *fleet.Thing, err error,
+) {
+	err = s.reading(ctx, sc, func(q querier, scope int64) error {
+		attached, err := all(ctx, q, standsForText, args{"scope": scope, "certificate": certificate, "client": clientID},
+			scanAttachment)
+		if err != nil {
+			return fmt.Errorf("find thing of certificate: %w", err)
+		}
+		if len(attached) == 0 {
+			return needPrincipal(ctx, q, scope, certificate)
+		}
+		if name := fleet.StandsFor(attached, clientID); name != "" {
+			thing, err = findThing(ctx, q, scope, name)
+		}
+		return err
+	})
+	return thing, err
+}
+
+const standsForText = `SELECT thing, certificate, exclusive FROM thing_principals
+	WHERE scope = @scope AND certificate = @certificate AND thing = @client
+	UNION ALL
+	SELECT thing, certificate, exclusive FROM (
+		SELECT thing, certificate, exclusive FROM thing_principals
+		WHERE scope = @scope AND certificate = @certificate ORDER BY thing LIMIT 1) first`
+
+// EffectivePolicies lists, by name, the versions in force of the policies that
+// some holders have, with their documents: those of the certificate, of the
+// groups that the thing is in, of the group, and of all ancestors of the
+// groups. A holder that is not there is a NotFound fault.
+func (s *Store) EffectivePolicies(ctx context.Context, sc fleet.Scope, h fleet.Holders) (
+	list []fleet.PolicyVersion, err error,
+) {
+	err = s.reading(ctx, sc, func(q querier, scope int64) error {
+		if err := needHolders(ctx, q, scope, h); err != nil {
+			return err
+		}
+		targets, err := holderTargets(ctx, q, scope, h)
+		if err != nil {
+			return fmt.Errorf("find groups of holders: %w", err)
+		}
+		a := args{"scope": scope}
+		list, err = all(ctx, q, `SELECT p.seq, p.name, v.version, v.document, v.created_at
+			FROM policies p JOIN policy_versions v
+				ON v.scope = p.scope AND v.policy = p.name AND v.version = p.default_version
+			WHERE p.scope = @scope AND p.name IN (
+				SELECT policy FROM policy_targets WHERE scope = @scope AND `+q.dialect().in("target", "targets", a, targets)+`)
+			ORDER BY p.name`, a, scanEffective)
+		if err != nil {
+			return fmt.Errorf("list effective policies: %w", err)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// holderTargets returns the holders and the groups that they have policies
+// from, as the targets of policies.
+func holderTargets(ctx context.Context, q querier, scope int64, h fleet.Holders) ([]string, error) {
+	targets := []string{fleet.Target{Kind: fleet.TargetCertificate, Name: h.Certificate}.String()}
+	if h.Thing == "" && h.Group == "" {
+		return targets, nil
+	}
+	groups, err := all(ctx, q, lineText, args{"scope": scope, "thing": h.Thing, "group": h.Group}, scalar[string])
+	for _, name := range groups {
+		targets = append(targets, fleet.Target{Kind: fleet.TargetGroup, Name: name}.String())
+	}
+	return targets, err
+}
+
+// lineText has a condition on root that always holds, without which SQLite,
+// which does not count rows, would begin with all that the scope has.
+const lineText = `WITH RECURSIVE line (name, parent) AS (
+		SELECT name, parent FROM thing_groups WHERE scope = @scope AND name IN (
+			SELECT thing_group FROM thing_group_members WHERE scope = @scope AND thing = @thing AND root > ''
+			UNION ALL SELECT CAST(@group AS TEXT))
+		UNION SELECT g.name, g.parent FROM line JOIN thing_groups g ON g.scope = @scope AND g.name = line.parent)
+	SELECT name FROM line`
+
+func scanEffective(r scanner) (v fleet.PolicyVersion, err error) {
+	var created int64
+	err = r.Scan(&v.Seq, &v.Policy, &v.Version, &v.Document, &created)
+	v.Default, v.Created = true, fromMillis(created)
+	return v, err
+}
+
+// needHolders returns a NotFound fault when one of the holders is not there.
+func needHolders(ctx context.Context, q querier, scope int64, h fleet.Holders) error {
+	if h.Certificate != "" {
+		if err := needPrincipal(ctx, q, scope, h.Certificate); err != nil {
+			return err
+		}
+	}
+	if h.Thing != "" {
+		if err := needThing(ctx, q, scope, h.Thing); err != nil {
+			return err
+		}
+	}
+	if h.Group != "" {
+		return needTarget(ctx, q, scope, fleet.Target{Kind: fleet.TargetGroup, Name: h.Group})
+	}
+	return nil
+}
