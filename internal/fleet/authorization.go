@@ -70,6 +70,7 @@ func (c *Connection) Values() policy.Table {
 	}
 	if c.Thing != nil {
 		set("iot:Connection.Thing.ThingName", c.Thing.Name)
+		set("iot:Connection.Thing.ThingTypeName", c.Thing.Type)
 		for name, value := range c.Thing.Attributes {
 			set("iot:Connection.Thing.Attributes["+name+"]", value)
 		}

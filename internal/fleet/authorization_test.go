@@ -33,7 +33,7 @@ func TestStandsFor(t *testing.T) {
 }
 
 func TestConnectionValues(t *testing.T) {
-	lamp := &Thing{Name: "lamp", Attributes: map[string]string{"Room": "kitchen"}}
+	lamp := &Thing{Name: "lamp", Type: "light", Attributes: map[string]string{"Room": "kitchen"}}
 	for _, tt := range []struct {
 		name string
 		c    Connection
@@ -44,6 +44,8 @@ func TestConnectionValues(t *testing.T) {
 		{"no client", Connection{}, "iot:ClientId", ""},
 		{"the address", Connection{SourceIP: "::1"}, "aws:SourceIp", "::1"},
 		{"the thing", Connection{Thing: lamp}, "iot:Connection.Thing.ThingName", "lamp"},
+		{"the thing's type", Connection{Thing: lamp}, "iot:Connection.Thing.ThingTypeName", "light"},
+		{"a thing without type", Connection{Thing: &Thing{Name: "a"}}, "iot:Connection.Thing.ThingTypeName", ""},
 		{"an attribute", Connection{Thing: lamp}, "iot:Connection.Thing.Attributes[Room]", "kitchen"},
 		{"a thing that stands for it", Connection{Thing: lamp}, "iot:Connection.Thing.IsAttached", "true"},
 		{"a client that stands for nothing", Connection{ClientID: "x"}, "iot:Connection.Thing.IsAttached", "false"},

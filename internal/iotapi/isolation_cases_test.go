@@ -25,6 +25,7 @@ var parts = []part{
 	tagPart,
 	transferPart,
 	suppressionPart,
+	authorizationPart,
 	roleAliasPart,
 	logLevelPart,
 	principalPolicyPart,

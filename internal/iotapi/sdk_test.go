@@ -71,6 +71,7 @@ var journeys = []func(*journey){
 	(*journey).transfers,
 	(*journey).authorities,
 	(*journey).policies,
+	(*journey).authorization,
 	(*journey).logging,
 	(*journey).roleAliases,
 	(*journey).findings,
