@@ -60,9 +60,9 @@ func device(t *testing.T, c *iot.Client) (arn *string) {
 	group(t, c, "right", "root")
 	for _, side := range []string{"left", "right"} {
 		thing := "thing-" + side
-		_, err := c.CreateThing(t.Context(), &iot.CreateThingInput{ThingName: &thing, AttributePayload: &types.AttributePayload{
-			Attributes: map[string]string{"side": side},
-		}})
+		_, err := c.CreateThing(t.Context(), &iot.CreateThingInput{
+			ThingName: &thing, AttributePayload: &types.AttributePayload{Attributes: map[string]string{"side": side}},
+		})
 		expect(t, err, fine)
 		join(t, c, thing, side)
 		_, err = c.AttachThingPrincipal(t.Context(), &iot.AttachThingPrincipalInput{ThingName: &thing, Principal: arn})
