@@ -2,7 +2,7 @@
 -- expires_at is far behind all times for one without end; seq makes the order
 -- of equal ends.
 CREATE TABLE suppressions (
-    seq           BIGINT PRIMARY KEY,
+    seq           BIGINT NOT NULL,
     scope         BIGINT NOT NULL,
     check_name    TEXT COLLATE "C"    NOT NULL,
     resource      TEXT COLLATE "C"    NOT NULL,
@@ -12,7 +12,8 @@ CREATE TABLE suppressions (
     token         TEXT COLLATE "C"    NOT NULL,
     request_hash  TEXT COLLATE "C"    NOT NULL,
     created_at    BIGINT NOT NULL,
-    UNIQUE (scope, check_name, resource),
+    PRIMARY KEY (scope, check_name, resource),
+    UNIQUE (seq),
     UNIQUE (scope, token)
 );
 CREATE INDEX suppressions_end ON suppressions (scope, expires_at, seq);

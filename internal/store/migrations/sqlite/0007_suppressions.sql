@@ -1,8 +1,9 @@
 -- +goose Up
--- expires_at is far behind all times for one without end; seq makes the order
--- of equal ends.
+-- expires_at is far behind all times for one without end. Many have that one:
+-- seq makes their order, and is not the row's own number, for SQLite would not
+-- begin a page in the middle of them.
 CREATE TABLE suppressions (
-    seq           INTEGER PRIMARY KEY,
+    seq           INTEGER NOT NULL,
     scope         INTEGER NOT NULL,
     check_name    TEXT    NOT NULL,
     resource      TEXT    NOT NULL,
@@ -12,7 +13,8 @@ CREATE TABLE suppressions (
     token         TEXT    NOT NULL,
     request_hash  TEXT    NOT NULL,
     created_at    INTEGER NOT NULL,
-    UNIQUE (scope, check_name, resource),
+    PRIMARY KEY (scope, check_name, resource),
+    UNIQUE (seq),
     UNIQUE (scope, token)
 );
 CREATE INDEX suppressions_end ON suppressions (scope, expires_at, seq);
