@@ -47,7 +47,6 @@ var exceptions = map[fault.Code]struct {
 	fault.RegistrationCode:    {"RegistrationCodeValidationException", http.StatusBadRequest},
 	fault.NotConfigured:       {"NotConfiguredException", http.StatusNotFound},
 	fault.InvalidQuery:        {"InvalidQueryException", http.StatusBadRequest},
-	fault.IndexNotReady:       {"IndexNotReadyException", http.StatusBadRequest},
 	fault.Throttled:           {"ThrottlingException", http.StatusBadRequest},
 	fault.Denied:              {"AccessDeniedException", http.StatusForbidden},
 	fault.Unauthorized:        {"UnauthorizedException", http.StatusUnauthorized},

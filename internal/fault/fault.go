@@ -35,7 +35,6 @@ const (
 	RegistrationCode    Code = "registration-code"    // the registration code does not fit
 	NotConfigured       Code = "not-configured"       // the setting was never made
 	InvalidQuery        Code = "invalid-query"        // a query of fleet indexing cannot be read
-	IndexNotReady       Code = "index-not-ready"      // what a query asks for is not indexed
 	Throttled           Code = "throttled"            // too many calls
 	Denied              Code = "denied"               // the caller may not do this
 	Unauthorized        Code = "unauthorized"         // the operation's own form of "may not"

@@ -125,6 +125,12 @@ func (q *Query) UsesConnectivity() bool {
 	return anyTerm(q.Root, func(t *Term) bool { return t.Field.connectivity() })
 }
 
+// Terms returns how many conditions the query has.
+func (q *Query) Terms() (n int) {
+	anyTerm(q.Root, func(*Term) bool { n++; return false })
+	return n
+}
+
 func anyTerm(n Node, is func(*Term) bool) bool {
 	var parts []Node
 	switch n := n.(type) {
