@@ -13,10 +13,10 @@ import (
 const (
 	// searchWindow is how many things one statement of a search looks at, in
 	// the order of their names.
-	searchWindow = 5000
+	searchWindow = 2000
 	// searchEffort bounds what one page of a search costs: how many things,
 	// each as often as the query has terms, are looked at.
-	searchEffort = 500_000
+	searchEffort = 240_000
 	// candidateChunk is how many candidates one statement looks at.
 	candidateChunk = 250
 )
@@ -103,7 +103,7 @@ func (sr *searcher) among(things []string) error {
 // the name of the last of them.
 func window(ctx context.Context, q querier, scope int64, after string) (seen int, last string, err error) {
 	_, _, err = one(ctx, q, `SELECT count(*), coalesce(max(name), '') FROM (SELECT name FROM things
-			WHERE scope = @scope AND name > @after ORDER BY name LIMIT @window) some`,
+			WHERE scope = @scope AND name > @after ORDER BY name LIMIT @window) page`,
 		args{"scope": scope, "after": after, "window": searchWindow},
 		func(r scanner) (bool, error) { return true, r.Scan(&seen, &last) })
 	return seen, last, err

@@ -16,6 +16,10 @@ type searchText struct {
 
 // condition returns the condition for a part of a query. It is true or false
 // for every thing, never NULL, so that NOT is the opposite.
+//
+// What hangs on a thing is counted, where EXISTS would do: a planner makes a
+// join of EXISTS, and reads too much in the wrong order when it does not know
+// how much there is. A count it makes thing by thing, by the key.
 func (c *searchText) condition(n fleetindex.Node) string {
 	switch n := n.(type) {
 	case fleetindex.And:
@@ -114,26 +118,29 @@ func (c *searchText) between(column string, r *fleetindex.Range) string {
 	return strings.Join(ends, " AND ")
 }
 
-// attribute is the condition on an attribute, or on any without a name.
+// attribute is the condition on an attribute, or on any without a name. The
+// name is compared in a form that no index has, so that the few attributes of
+// the thing are read and not those of all things that are called so.
 func (c *searchText) attribute(name string, t *fleetindex.Term) string {
-	text := `EXISTS (SELECT 1 FROM thing_attributes a WHERE a.scope = t.scope AND a.thing = t.name`
+	text := `(SELECT count(*) FROM thing_attributes a WHERE a.scope = t.scope AND a.thing = t.name`
 	if name != "" {
-		text += " AND a.name = " + c.arg(name)
+		text += " AND a.name || '' = " + c.arg(name)
 	}
 	column := "a.folded"
 	if t.Range != nil && t.Range.Numeric {
 		column = "a.number"
 	}
-	return text + " AND " + c.fits(column, t) + ")"
+	return text + " AND " + c.fits(column, t) + ") > 0"
 }
 
 func (c *searchText) group(t *fleetindex.Term) string {
-	return `EXISTS (SELECT 1 FROM thing_group_members m WHERE m.scope = t.scope AND m.thing = t.name AND ` +
-		c.fits("lower(m.thing_group)", t) + ")"
+	return `(SELECT count(*) FROM thing_group_members m WHERE m.scope = t.scope AND m.thing = t.name AND ` +
+		c.fits("lower(m.thing_group)", t) + ") > 0"
 }
 
 func (c *searchText) connectivity(condition string) string {
-	return `EXISTS (SELECT 1 FROM thing_connectivity c WHERE c.scope = t.scope AND c.thing = t.name AND ` + condition + ")"
+	return `(SELECT count(*) FROM thing_connectivity c WHERE c.scope = t.scope AND c.thing = t.name AND ` + condition +
+		") > 0"
 }
 
 func (c *searchText) connected(t *fleetindex.Term) string {
@@ -141,7 +148,7 @@ func (c *searchText) connected(t *fleetindex.Term) string {
 	case "true":
 		return c.connectivity("c.connected")
 	case "false":
-		return "NOT " + c.connectivity("c.connected")
+		return "NOT (" + c.connectivity("c.connected") + ")"
 	}
 	return "1 = 1"
 }
