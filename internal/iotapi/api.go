@@ -30,6 +30,7 @@ type Store interface {
 	thingStore
 	typeStore
 	groupStore
+	indexStore
 	principalStore
 	certificateStore
 	transferStore

@@ -31,6 +31,7 @@ var parts = []part{
 	principalPolicyPart,
 	schedulePart,
 	typePart,
+	indexPart,
 }
 
 // reads are the calls that change nothing. All succeed for the owner, so that

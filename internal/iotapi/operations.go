@@ -19,6 +19,7 @@ func (a *API) operations() []awswire.Served {
 		a.thingOperations(),
 		a.typeOperations(),
 		a.groupOperations(),
+		a.indexOperations(),
 		a.principalOperations(),
 		a.certificateOperations(),
 		a.transferOperations(),

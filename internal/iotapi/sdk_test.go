@@ -43,6 +43,15 @@ var unset = map[string][]string{
 		"DescribeThingGroupResponse.queryVersion", "DescribeThingGroupResponse.status",
 		"AddThingsToThingGroupParams.overrideDynamicGroups",
 	},
+	"there are no shadows, and no violations are detected": {
+		"ThingDocument.shadow", "ThingDocument.deviceDefender", "ThingIndexingConfiguration.filter",
+	},
+	"there is no gateway, and no thing was ever connected": {
+		"ThingConnectivity.connected", "ThingConnectivity.timestamp", "ThingConnectivity.disconnectReason",
+	},
+	"there are no aggregation queries, which they are for": {
+		"ThingIndexingConfiguration.customFields", "ThingGroupIndexingConfiguration.customFields",
+	},
 }
 
 // exception is the entry of unset that is one of these names, or "".
@@ -65,6 +74,7 @@ var journeys = []func(*journey){
 	(*journey).things,
 	(*journey).types,
 	(*journey).groups,
+	(*journey).indexes,
 	(*journey).principals,
 	(*journey).tags,
 	(*journey).certificates,
