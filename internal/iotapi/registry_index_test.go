@@ -104,7 +104,8 @@ func TestSearchIndex(t *testing.T) {
 		}))
 		d := out.Things[0]
 		if len(out.Things) != 1 || *d.ThingId == "" || d.Attributes["site"] != "North" || d.ThingTypeName != nil ||
-			len(d.ThingGroupNames) != 1 || d.Connectivity == nil || *d.Connectivity.Connected || d.Connectivity.Timestamp != nil {
+			len(d.ThingGroupNames) != 1 || d.Connectivity == nil || *d.Connectivity.Connected ||
+			d.Connectivity.Timestamp != nil {
 			t.Errorf("got %s, want the thing as it is, never connected", words(t, out))
 		}
 		groups := new("AWS_ThingGroups")
@@ -125,7 +126,9 @@ func TestSearchIndexRefuses(t *testing.T) {
 	c := cordontest.Start(t, cordontest.Settings(t, "sqlite"), noOptions).IoT()
 	ctx := t.Context()
 	_, err := c.UpdateIndexingConfiguration(ctx, &iot.UpdateIndexingConfigurationInput{
-		ThingIndexingConfiguration:      &types.ThingIndexingConfiguration{ThingIndexingMode: types.ThingIndexingModeRegistry},
+		ThingIndexingConfiguration: &types.ThingIndexingConfiguration{
+			ThingIndexingMode: types.ThingIndexingModeRegistry,
+		},
 		ThingGroupIndexingConfiguration: indexAll().ThingGroupIndexingConfiguration,
 	})
 	expect(t, err, fine)
@@ -153,7 +156,8 @@ func TestSearchIndexRefuses(t *testing.T) {
 			invalidQuery, "thingConnectivityIndexingMode"},
 		{"thirteen terms", iot.SearchIndexInput{QueryString: new(strings.Repeat("a ", 13))}, invalidQuery, "12 terms"},
 		{"a NUL", iot.SearchIndexInput{QueryString: new("a\x00")}, invalid, "NUL"},
-		{"a control character", iot.SearchIndexInput{QueryString: new("a\x1b")}, invalidQuery, "character 2: there is a control"},
+		{"a control character", iot.SearchIndexInput{QueryString: new("a\x1b")}, invalidQuery,
+			"character 2: there is a control"},
 		{"an empty query", iot.SearchIndexInput{QueryString: new("")}, invalid, "queryString"},
 		{"a page of nothing", iot.SearchIndexInput{QueryString: new("*"), MaxResults: new(int32(0))}, invalid, "maxResults"},
 		{"another version", iot.SearchIndexInput{QueryString: new("*"), QueryVersion: new("2016-03-23")}, invalid,

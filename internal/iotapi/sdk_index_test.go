@@ -12,7 +12,8 @@ func (j *journey) indexes() {
 	things.NamedShadowIndexingMode = types.NamedShadowIndexingModeOff
 	field := func(kind types.FieldType, name string) types.Field { return types.Field{Name: &name, Type: kind} }
 	things.ManagedFields = []types.Field{
-		field(types.FieldTypeBoolean, "connectivity.connected"), field(types.FieldTypeString, "connectivity.disconnectReason"),
+		field(types.FieldTypeBoolean, "connectivity.connected"),
+		field(types.FieldTypeString, "connectivity.disconnectReason"),
 		field(types.FieldTypeNumber, "connectivity.timestamp"), field(types.FieldTypeString, "registry.thingGroupNames"),
 		field(types.FieldTypeString, "registry.thingTypeName"), field(types.FieldTypeString, "thingId"),
 		field(types.FieldTypeString, "thingName"),

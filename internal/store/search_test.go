@@ -254,8 +254,8 @@ func TestSearchReturnsThingsAsTheyAre(t *testing.T) {
 	})
 }
 
-// manyThings stores n things at once; every step-th has the attribute "mark".
-func manyThings(t *testing.T, s *Store, sc fleet.Scope, n, step int) {
+// markedThings stores n things at once; every step-th has the attribute "mark".
+func markedThings(t *testing.T, s *Store, sc fleet.Scope, n, step int) {
 	t.Helper()
 	ok(t, s.writing(context.Background(), sc, func(ctx context.Context, q querier, scope int64) error {
 		a := args{"scope": scope, "n": n}
@@ -275,7 +275,7 @@ func manyThings(t *testing.T, s *Store, sc fleet.Scope, n, step int) {
 func TestSearchAmongManyThings(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		const things, step = 24_000, 30
-		manyThings(t, s, here, things, step)
+		markedThings(t, s, here, things, step)
 		for query, want := range map[string]int{
 			"attributes.mark:*":                             things / step,
 			"attributes.mark<300":                           10,
