@@ -231,17 +231,22 @@ type suppressedQuery struct {
 	resources []string
 }
 
+const (
+	someSuppressed = `SELECT 1 FROM suppressions WHERE scope = @scope AND check_name = @check
+		AND expires_at > @started ORDER BY expires_at LIMIT 1`
+	// suppressedText is continued by the resources. The sum keeps the planner
+	// from looking at all suppressions by their ends.
+	suppressedText = `SELECT resource FROM suppressions WHERE scope = @scope AND check_name = @check
+		AND created_at <= @started AND expires_at + 0 > @started AND `
+)
+
 func suppressedIn(ctx context.Context, q querier, scope int64, sq suppressedQuery) (map[string]bool, error) {
 	a := args{"scope": scope, "check": sq.check, "started": sq.started}
-	some, err := count(ctx, q, `SELECT 1 FROM suppressions WHERE scope = @scope AND check_name = @check
-		AND expires_at > @started LIMIT 1`, a)
+	some, err := count(ctx, q, someSuppressed, a)
 	if err != nil || some == 0 { // most accounts have none
 		return nil, err
 	}
-	// The sum keeps the planner from looking at all suppressions by their ends.
-	found, err := all(ctx, q, `SELECT resource FROM suppressions WHERE scope = @scope AND check_name = @check
-		AND created_at <= @started AND expires_at + 0 > @started AND `+
-		q.dialect().in("resource", "resources", a, sq.resources), a, scalar[string])
+	found, err := all(ctx, q, suppressedText+q.dialect().in("resource", "resources", a, sq.resources), a, scalar[string])
 	if err != nil {
 		return nil, fmt.Errorf("find suppressions: %w", err)
 	}

@@ -240,3 +240,36 @@ func TestExpiredSuppressionsArePurged(t *testing.T) {
 		}
 	})
 }
+
+func TestSuppressionsAreFoundByAnIndex(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		ok(t, s.CreateSuppression(ctx, here, suppression(t, "seed", 0)))
+		ok(t, s.write(ctx, func(ctx context.Context, q querier) error {
+			_, err := q.exec(ctx, `INSERT INTO suppressions (scope, check_name, resource, resource_type, seq, expires_at,
+					description, token, request_hash, created_at)
+				WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+				SELECT 1, 'A', 'r' || i, 'CLIENT_ID', 1000 + i, 9223372036854775807, '', 't' || i, '', 0 FROM n`, nil)
+			return err
+		}))
+		if s.pool != nil {
+			_, err := s.pool.Exec(ctx, "ANALYZE suppressions")
+			ok(t, err)
+		}
+		for _, after := range []audit.SuppressionPosition{{}, {Seq: 10_000}} {
+			for _, q := range []audit.SuppressionQuery{
+				{}, {Check: "A"}, {Type: audit.ClientID, Key: "r7"}, {Check: "A", Type: audit.ClientID, Key: "r7"},
+			} {
+				for _, q.Descending = range []bool{false, true} {
+					q.After, q.Limit = after, 26
+					text, a := suppressionPage(q, testNow.UnixMilli())
+					a["scope"] = 1
+					wantByIndex(t, s, text, a)
+				}
+			}
+		}
+		a := args{"scope": 1, "check": "A", "started": testNow.UnixMilli()}
+		wantByIndex(t, s, someSuppressed, a)
+		wantByIndex(t, s, suppressedText+s.dialect.in("resource", "resources", a, []string{"r1", "r2", "r3"}), a)
+	})
+}
