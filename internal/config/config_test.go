@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func environment(pairs ...string) Getenv {
@@ -111,6 +112,12 @@ func TestRefusals(t *testing.T) {
 		{"all that is wrong is said", []string{"--region=US", "--account-id=1"}, nil, []string{"region", "account-id"}},
 		{"a log format is known", []string{"--log-format=xml"}, nil, []string{"log-format", "json"}},
 		{"a log level is known", nil, []string{"CORDON_LOG_LEVEL", "loud"}, []string{"log-level"}},
+		{"audits by the clock", []string{"--audit-time-of-day=23:59"}, nil, nil},
+		{"a day has 24 hours", []string{"--audit-time-of-day=24:00"}, nil, []string{"audit-time-of-day", "03:30"}},
+		{"an hour has 60 minutes", []string{"--audit-time-of-day=12:60"}, nil, []string{"audit-time-of-day"}},
+		{"hours have two digits", []string{"--audit-time-of-day=3:30"}, nil, []string{"audit-time-of-day"}},
+		{"seconds do not count", []string{"--audit-time-of-day=03:30:00"}, nil, []string{"audit-time-of-day"}},
+		{"a time of day has no zone", []string{"--audit-time-of-day=03:30Z"}, nil, []string{"audit-time-of-day"}},
 		{"PostgreSQL with a key", []string{"--database-url=" + pg, keyFile}, nil, nil},
 		{"PostgreSQL needs a key", []string{"--database-url=" + pg}, nil, []string{"secrets-key-file"}},
 		{"another database is refused", []string{"--database-url=mysql://db", keyFile}, nil, []string{"mysql", "SQLite"}},
@@ -164,6 +171,20 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("the error shows the secret: %v", err)
 			}
 		})
+	}
+}
+
+func TestAuditTime(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"00:00": 0, "03:30": 3*time.Hour + 30*time.Minute, "23:59": 24*time.Hour - time.Minute,
+	} {
+		c := Config{AuditTimeOfDay: text}
+		if got, set := c.AuditTime(); got != want || !set {
+			t.Errorf("%s: got %s, %t, want %s", text, got, set, want)
+		}
+	}
+	if _, set := new(Config).AuditTime(); set {
+		t.Error("got a time of day where none is set")
 	}
 }
 

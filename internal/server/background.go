@@ -12,7 +12,7 @@ const (
 	// scheduleEvery is how often schedules that are due are looked for.
 	scheduleEvery = time.Second
 	// purgeEvery is how often what is too old is looked for.
-	purgeEvery = time.Hour
+	purgeEvery = 5 * time.Minute
 	// purgeRest is the least time between two steps of a purge. It rests as long
 	// as a step took, so that the others have at least half of the database.
 	purgeRest = 10 * time.Millisecond

@@ -14,7 +14,7 @@ const purgeSlice = 500
 // purgePage is how many old audits are looked at in one transaction.
 const purgePage = 100
 
-// leaseTime is how long a node may purge without saying so again.
+// leaseTime is how long others leave a purge to a node that says nothing.
 const leaseTime = 30 * time.Second
 
 // Purge is one pass over what ended before a time. It deletes
@@ -41,8 +41,8 @@ func (s *Store) NewPurge(node string, before time.Time) *Purge {
 }
 
 // Step deletes the next part, as one transaction of at most a few hundred rows,
-// and reports whether there may be more. It does nothing while another node is
-// at it.
+// and reports whether there may be more. While another node is at it, it does
+// nothing.
 func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 	err = p.store.write(ctx, func(ctx context.Context, q querier) error {
 		mine, err := p.lease(ctx, q)
@@ -50,7 +50,10 @@ func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 			more = false
 			return err
 		}
-		more, err = p.delete(ctx, q)
+		if more, err = p.delete(ctx, q); err != nil || more {
+			return err
+		}
+		_, err = q.exec(ctx, `UPDATE purge_lease SET until = 0 WHERE node = @node`, args{"node": p.node})
 		return err
 	})
 	return more, err

@@ -101,9 +101,14 @@ func (h *history) want(what, rows string) {
 }
 
 // purge deletes what ended before a time and returns the number of steps.
-func (h *history) purge(before time.Time) (steps int) {
+func (h *history) purge(before time.Time) int {
 	h.t.Helper()
-	for pass := h.s.NewPurge("node", before); ; steps++ {
+	return h.purgeAs("node", before)
+}
+
+func (h *history) purgeAs(node string, before time.Time) (steps int) {
+	h.t.Helper()
+	for pass := h.s.NewPurge(node, before); ; steps++ {
 		more, err := pass.Step(h.t.Context())
 		ok(h.t, err)
 		if !more {
@@ -208,11 +213,16 @@ func TestOneNodePurgesAtATime(t *testing.T) {
 			t.Errorf("got %t, %v, want the other node to leave it", more, err)
 		}
 		h.want("after the other node", rows)
+		h.purgeAs("one", before)
+		h.audit("another", old, 10)
+		if more, err := s.NewPurge("two", before).Step(t.Context()); !more || err != nil {
+			t.Errorf("got %t, %v, want the other node to begin when the first has ended", more, err)
+		}
 		// A node that says nothing loses it.
 		_, err := s.behind(t, `UPDATE purge_lease SET until = 0`, nil)
 		ok(t, err)
 		var wg sync.WaitGroup
-		for _, node := range []string{"two", "three", "four"} {
+		for _, node := range []string{"three", "four", "five"} {
 			wg.Go(func() {
 				for pass := s.NewPurge(node, before); ; {
 					more, err := pass.Step(context.WithoutCancel(t.Context()))

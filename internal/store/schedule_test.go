@@ -343,6 +343,8 @@ func TestEachSchedule(t *testing.T) {
 func TestAMessageIsStoredOnceWhenAnAuditEnds(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx, a := t.Context(), newAuditor(t, s)
+		var log strings.Builder
+		a.Log = slog.New(slog.NewTextHandler(&log, nil))
 		topic := audit.NotificationTarget{
 			TopicARN: "arn:aws:sns:eu-central-1:111111111111:t", RoleARN: "arn:aws:iam::111111111111:role/r", Enabled: true,
 		}
@@ -353,6 +355,10 @@ func TestAMessageIsStoredOnceWhenAnAuditEnds(t *testing.T) {
 		}
 		ok(t, s.CancelAudit(ctx, here, start(here))) // before it is switched on
 		ok(t, a.Update(ctx, here, audit.Patch{Notifications: map[string]audit.NotificationTarget{"SNS": topic}}))
+		ok(t, a.Update(ctx, here, audit.Patch{RoleARN: "another"}))
+		if said := strings.Count(log.String(), "does not deliver"); said != 1 || !strings.Contains(log.String(), topic.TopicARN) {
+			t.Errorf("got %d warnings that nothing is delivered, want 1 that names the topic: %s", said, log.String())
+		}
 		id := start(here)
 		ok(t, s.CancelAudit(ctx, there, start(there)))
 		ok(t, s.CancelAudit(ctx, here, id))
