@@ -82,7 +82,8 @@ func TestChecksWithoutAResult(t *testing.T) {
 		open CheckStatus // what becomes of one without a result
 	}{
 		{"are canceled with the audit", (*Task).Cancel, TaskCanceled, CheckCanceled},
-		{"have failed where it is abandoned", func(t *Task, now time.Time) { t.abandon(now, "reason") }, TaskFailed, CheckFailed},
+		{"have failed where it is abandoned", func(t *Task, now time.Time) { t.abandon(now, "reason") }, TaskFailed,
+			CheckFailed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			task := taskOf(CheckInProgress, CheckWaiting, CheckCompliant, CheckNonCompliant, CheckFailed)

@@ -356,8 +356,9 @@ func TestAMessageIsStoredOnceWhenAnAuditEnds(t *testing.T) {
 		ok(t, s.CancelAudit(ctx, here, start(here))) // before it is switched on
 		ok(t, a.Update(ctx, here, audit.Patch{Notifications: map[string]audit.NotificationTarget{"SNS": topic}}))
 		ok(t, a.Update(ctx, here, audit.Patch{RoleARN: "another"}))
-		if said := strings.Count(log.String(), "does not deliver"); said != 1 || !strings.Contains(log.String(), topic.TopicARN) {
-			t.Errorf("got %d warnings that nothing is delivered, want 1 that names the topic: %s", said, log.String())
+		said := log.String()
+		if n := strings.Count(said, "does not deliver"); n != 1 || !strings.Contains(said, topic.TopicARN) {
+			t.Errorf("got %d warnings that nothing is delivered, want 1 that names the topic: %s", n, said)
 		}
 		id := start(here)
 		ok(t, s.CancelAudit(ctx, there, start(there)))
