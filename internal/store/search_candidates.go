@@ -66,22 +66,20 @@ func (c candidates) together(parts []fleetindex.Node) (map[string]bool, bool, er
 	return all, true, nil
 }
 
-// lookup is a statement that finds the things whose values lie from @low to
-// @high.
+// lookup is a statement that finds things by an index.
 type lookup struct {
 	text string
 	args args
 }
 
 func (c candidates) term(t *fleetindex.Term) (map[string]bool, bool, error) {
-	low, high, narrow := reach(t)
-	lookups, ok, err := c.lookups(t, narrow)
+	lookups, ok, err := c.lookups(t)
 	if err != nil || !ok {
 		return nil, false, err
 	}
 	things := map[string]bool{}
 	for _, l := range lookups {
-		a := args{"scope": c.scope, "low": low, "high": high, "limit": mostCandidates + 1}
+		a := args{"scope": c.scope, "limit": mostCandidates + 1}
 		maps.Copy(a, l.args)
 		names, err := all(c.ctx, c.q, l.text+` LIMIT @limit`, a, scalar[string])
 		if err != nil {
@@ -128,7 +126,8 @@ func boundary(r *fleetindex.Range, b *fleetindex.Bound) any {
 	return b.Text
 }
 
-// The statements of lookups.
+// The statements of lookups. All but the last find the things whose values lie
+// from @low to @high.
 const (
 	byName = `SELECT name FROM things WHERE scope = @scope AND lower(name) >= @low AND lower(name) <= @high`
 	byID   = `SELECT name FROM things WHERE scope = @scope AND lower(id) >= @low AND lower(id) <= @high`
@@ -142,42 +141,51 @@ const (
 		AND folded <= @high`
 	byNumber = `SELECT thing FROM thing_attributes WHERE scope = @scope AND name = @name AND number >= @low
 		AND number <= @high`
+	everConnected = `SELECT thing FROM thing_connectivity WHERE scope = @scope`
 )
 
 // lookups are the statements that find the candidates for a term together.
-func (c candidates) lookups(t *fleetindex.Term, narrow bool) (list []lookup, ok bool, err error) {
+func (c candidates) lookups(t *fleetindex.Term) (list []lookup, ok bool, err error) {
+	low, high, narrow := reach(t)
+	ends := args{"low": low, "high": high}
 	switch t.Field {
 	case fleetindex.ThingName:
-		return []lookup{{text: byName}}, narrow, nil
+		return []lookup{{byName, ends}}, narrow, nil
 	case fleetindex.ThingID:
-		return []lookup{{text: byID}}, narrow, nil
+		return []lookup{{byID, ends}}, narrow, nil
 	case fleetindex.ThingTypeName:
-		return []lookup{{text: byType}}, true, nil
+		return []lookup{{byType, ends}}, true, nil
 	case fleetindex.ThingGroupNames:
-		return []lookup{{text: byGroup}}, true, nil
+		return []lookup{{byGroup, ends}}, true, nil
+	case fleetindex.Connected:
+		// Things that never were are not connected, too.
+		text, _ := t.Pattern.Exact()
+		return []lookup{{text: everConnected}}, text == "true", nil
+	case fleetindex.Timestamp, fleetindex.DisconnectReason:
+		return []lookup{{text: everConnected}}, true, nil
 	case fleetindex.Any:
 		if !narrow {
 			return nil, false, nil
 		}
-		return c.everywhere()
+		return c.everywhere(ends)
 	}
 	name, ok := t.Field.Attribute()
 	text := byValue
 	if t.Range != nil && t.Range.Numeric {
 		text = byNumber
 	}
-	return []lookup{{text, args{"name": name}}}, ok, nil
+	return []lookup{{text, args{"name": name, "low": low, "high": high}}}, ok, nil
 }
 
 // everywhere are the lookups for a term without a field.
-func (c candidates) everywhere() ([]lookup, bool, error) {
+func (c candidates) everywhere(ends args) ([]lookup, bool, error) {
 	names, err := c.attributeNames()
 	if err != nil || len(names) > mostNames {
 		return nil, false, err
 	}
-	list := []lookup{{text: byName}, {text: byID}, {text: byType}, {text: byGroup}}
+	list := []lookup{{byName, ends}, {byID, ends}, {byType, ends}, {byGroup, ends}}
 	for _, name := range names {
-		list = append(list, lookup{byValue, args{"name": name}})
+		list = append(list, lookup{byValue, args{"name": name, "low": ends["low"], "high": ends["high"]}})
 	}
 	return list, true, nil
 }
