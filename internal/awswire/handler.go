@@ -23,8 +23,8 @@ import (
 	"github.com/cordon-iot/cordon/internal/fault"
 )
 
-// MaxBody is the greatest size of a request body in bytes. A larger one is
-// refused before it is read whole.
+// MaxBody is the greatest size of a request body in bytes, unless its operation
+// takes more. A larger one is refused before it is read whole.
 const MaxBody = 1 << 20
 
 // Key is an access key as the pipeline needs it.
@@ -199,7 +199,7 @@ func (c *call) run() (answer []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.readBody()
+	body, err := c.readBody(route.served.maxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -239,12 +239,12 @@ func (c *call) route(service string) (*route, map[string]string, error) {
 	return found, labels, nil
 }
 
-func (c *call) readBody() ([]byte, error) {
-	tooLarge := fault.New(fault.Invalid, "The request body is larger than %d bytes", MaxBody)
-	if c.r.ContentLength > MaxBody {
+func (c *call) readBody(most int64) ([]byte, error) {
+	tooLarge := fault.New(fault.Invalid, "The request body is larger than %d bytes", most)
+	if c.r.ContentLength > most {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	if limit := new(http.MaxBytesError); errors.As(err, &limit) {
 		return nil, tooLarge
 	}

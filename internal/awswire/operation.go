@@ -33,6 +33,7 @@ type Served struct {
 	fact     Fact
 	input    reflect.Type
 	refused  []string
+	maxBody  int64
 	note     string
 	decode   func(*restjson.Request) (any, error)
 	validate func(any) error
@@ -45,7 +46,7 @@ type Served struct {
 // internal failure. A nil output is answered as one without members.
 func Op[In, Out any](op Operation[In, Out], fn func(context.Context, *In) (*Out, error)) Served {
 	return Served{
-		fact:  op.Fact,
+		fact: op.Fact, maxBody: MaxBody,
 		input: reflect.TypeFor[In](),
 		decode: func(q *restjson.Request) (any, error) {
 			in := new(In)
@@ -96,6 +97,13 @@ func (s Served) Noting(text string) Served {
 
 // Note returns what [Served.Noting] says.
 func (s Served) Note() string { return s.note }
+
+// Taking lets the body of a request be larger than [MaxBody]. It is read before
+// its caller is known.
+func (s Served) Taking(bytes int64) Served {
+	s.maxBody = bytes
+	return s
+}
 
 // checkRefused returns an error for a refused member that does not exist.
 func (s Served) checkRefused() error {

@@ -35,6 +35,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
 	Demo      demoCommand      `cmd:"" help:"Show the main job on a fleet made up for it."`
 	Account   accountCommands  `cmd:"" help:"Create, list and disable accounts on a running server."`
+	Import    importCommand    `cmd:"" help:"Import devices from a file into a running server."`
 	Bench     benchCommands    `cmd:"" help:"Measure how fast Cordon is on this machine."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Print a page of the reference."`

@@ -154,7 +154,20 @@ func decode(resp *http.Response, out any) error {
 	if json.Unmarshal(body, &answer) != nil || exception == "" {
 		return fmt.Errorf("the answer is not that of a Cordon: %s", resp.Status)
 	}
-	return fmt.Errorf("%s: %s (request %s)", exception, answer.Message, resp.Header.Get("X-Amzn-Requestid"))
+	return &apiError{
+		Status: resp.StatusCode, Exception: exception, Message: answer.Message, Request: resp.Header.Get("X-Amzn-Requestid"),
+	}
+}
+
+// apiError is a refusal by the server.
+type apiError struct {
+	Status                      int
+	Exception, Message, Request string
+}
+
+// Error returns all of it.
+func (e *apiError) Error() string {
+	return fmt.Sprintf("%s: %s (request %s)", e.Exception, e.Message, e.Request)
 }
 
 // keyVariables are the environment variables of keys, the more particular first.

@@ -4,6 +4,7 @@ package cordonapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
@@ -25,6 +26,7 @@ type Store interface {
 	// DisableAccount is NotFound for an unknown account and Invalid for the
 	// operator's own.
 	DisableAccount(ctx context.Context, id string) error
+	importStore
 }
 
 // Config is what the API is made of. All members must be given.
@@ -32,6 +34,7 @@ type Config struct {
 	Accounts Accounts
 	Store    Store
 	Tokens   *pagetoken.Sealer
+	Now      func() time.Time
 }
 
 type api struct{ Config }
@@ -43,6 +46,9 @@ func New(cfg Config) awswire.Service {
 		awswire.Op(wire.CreateAccount, a.createAccount),
 		awswire.Op(wire.ListAccounts, a.listAccounts),
 		awswire.Op(wire.DisableAccount, a.disableAccount),
+		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
+		awswire.Op(wire.ListImportBatches, a.listImportBatches),
+		awswire.Op(wire.DeleteImport, a.deleteImport),
 	})
 }
 
@@ -80,16 +86,21 @@ const (
 	maxPage     = 250
 )
 
+// pageSize is how many rows a page has.
+func pageSize(asked *int) int {
+	if asked == nil {
+		return defaultPage
+	}
+	return min(*asked, maxPage)
+}
+
 func (a *api) listAccounts(ctx context.Context, in *wire.ListAccountsRequest) (*wire.ListAccountsResponse, error) {
 	if err := operator(ctx); err != nil {
 		return nil, err
 	}
 	caller := awswire.CallerFrom(ctx)
 	binding := pagetoken.Binding{Account: caller.Account, Region: caller.Region, Operation: "ListAccounts"}
-	after, n := "", defaultPage
-	if in.MaxResults != nil {
-		n = min(*in.MaxResults, maxPage)
-	}
+	after, n := "", pageSize(in.MaxResults)
 	if in.NextToken != nil {
 		if err := a.Tokens.Open(binding, *in.NextToken, &after); err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 // MaxRecord is the greatest size of a record in bytes: a line, or a PEM file.
@@ -63,16 +64,16 @@ type Reader struct {
 	closer []io.Closer
 }
 
-// counter counts what was read.
+// counter counts what was read, also for others.
 type counter struct {
 	r io.Reader
-	n int64
+	n atomic.Int64
 }
 
 // Read reads from the source.
 func (c *counter) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -151,7 +152,7 @@ func (r *Reader) open(path string, format Format) (err error) {
 func (r *Reader) Next() (Record, error) { return r.next() }
 
 // Progress is how many bytes of how many were read; a size of 0 is not known.
-func (r *Reader) Progress() (read, size int64) { return r.input.n, r.size }
+func (r *Reader) Progress() (read, size int64) { return r.input.n.Load(), r.size }
 
 // Close closes the file.
 func (r *Reader) Close() error {

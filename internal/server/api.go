@@ -55,7 +55,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				},
 				Authorities: s.identity, Tokens: tokens, Now: s.now,
 			}),
-			cordonapi.New(cordonapi.Config{Accounts: s.identity, Store: s.store, Tokens: tokens}),
+			cordonapi.New(cordonapi.Config{Accounts: s.identity, Store: s.store, Tokens: tokens, Now: s.now}),
 		},
 	})
 	if err != nil {

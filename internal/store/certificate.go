@@ -52,15 +52,15 @@ func activeCA(ctx context.Context, q querier, scope int64, id string) error {
 // Seq. When one of them is registered already, or is twice in the list, none
 // is stored and the fault is Exists.
 func (s *Store) RegisterCertificates(ctx context.Context, sc fleet.Scope, list []fleet.Certificate) error {
-	if len(list) == 0 {
-		return nil
-	}
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		return insertCertificates(ctx, q, scope, list)
 	})
 }
 
 func insertCertificates(ctx context.Context, q querier, scope int64, list []fleet.Certificate) error {
+	if len(list) == 0 {
+		return nil
+	}
 	numbers, err := nextSeq(ctx, q, len(list))
 	if err != nil {
 		return fmt.Errorf("number certificates: %w", err)

@@ -90,6 +90,24 @@ func (s *Store) CreateThing(ctx context.Context, sc fleet.Scope, t *fleet.Thing)
 	return stored, err
 }
 
+// insertThings stores many new things, whose types may be given, at once.
+func insertThings(ctx context.Context, q querier, scope int64, list []*fleet.Thing) error {
+	type thing = *fleet.Thing
+	err := insertRows(ctx, q, "things", []column{
+		{"scope", repeat(scope, len(list))},
+		{"name", collect(list, func(t *thing) string { return (*t).Name })},
+		{"id", collect(list, func(t *thing) string { return (*t).ID })},
+		{"thing_type", collect(list, func(t *thing) string { return (*t).Type })},
+		{"attributes", collect(list, func(t *thing) string { return toJSON((*t).Attributes) })},
+		{"version", collect(list, func(t *thing) int64 { return (*t).Version })},
+		{"created_at", collect(list, func(t *thing) int64 { return (*t).Created.UnixMilli() })},
+	})
+	if err != nil {
+		return fmt.Errorf("store things: %w", err)
+	}
+	return insertAttributes(ctx, q, scope, list...)
+}
+
 // insertAttributes makes it possible to find things by their attributes. They
 // have none yet that can be found.
 func insertAttributes(ctx context.Context, q querier, scope int64, things ...*fleet.Thing) error {

@@ -16,10 +16,24 @@ var ruleAccountName = restjson.TextRule{
 	Pattern: restjson.MustPattern(`[\p{Graph}\x20]*`, `[\x21-\x7E\x20]*`),
 }
 
+var ruleBatchNumber = restjson.RangeRule{Min: new(int64(1)), Max: new(int64(1000000000))}
+
 func (v *CreateAccountRequest) check(c *restjson.Checker) {
 	c.Required("accountId", v.AccountID == nil)
 	c.Text("accountId", v.AccountID, &ruleAccountId)
 	c.Text("name", v.Name, &ruleAccountName)
+}
+
+func (v *DeleteImportRequest) check(c *restjson.Checker) {
+	c.Required("importId", v.ImportID == nil)
+	c.Text("importId", v.ImportID, &ruleImportId)
+}
+
+func (*Device) check(*restjson.Checker) {
+}
+
+func checkDevices(c *restjson.Checker, v []Device) {
+	c.Size(len(v), 1, 1000)
 }
 
 func (v *DisableAccountRequest) check(c *restjson.Checker) {
@@ -27,9 +41,44 @@ func (v *DisableAccountRequest) check(c *restjson.Checker) {
 	c.Text("accountId", v.AccountID, &ruleAccountId)
 }
 
+func (v *ImportDevicesRequest) check(c *restjson.Checker) {
+	c.Required("importId", v.ImportID == nil)
+	c.Text("importId", v.ImportID, &ruleImportId)
+	c.Required("source", v.Source == nil)
+	c.Text("source", v.Source, &ruleImportSource)
+	c.Required("batch", v.Batch == nil)
+	restjson.Range(c, "batch", v.Batch, &ruleBatchNumber)
+	c.Required("devices", v.Devices == nil)
+	if v.Devices != nil {
+		c.In("devices")
+		checkDevices(c, v.Devices)
+		c.Out()
+	}
+}
+
+var ruleImportId = restjson.TextRule{
+	Min:     1,
+	Max:     64,
+	Pattern: restjson.MustPattern(`[a-zA-Z0-9_-]+`, `[a-zA-Z0-9_-]+`),
+}
+
+var ruleImportPageSize = restjson.RangeRule{Min: new(int64(1)), Max: new(int64(250))}
+
+var ruleImportSource = restjson.TextRule{
+	Min:     1,
+	Max:     128,
+	Pattern: restjson.MustPattern(`[a-zA-Z0-9:_-]+`, `[a-zA-Z0-9:_-]+`),
+}
+
 func (v *ListAccountsRequest) check(c *restjson.Checker) {
 	restjson.Range(c, "maxResults", v.MaxResults, &ruleMaxResults)
 	c.Text("nextToken", v.NextToken, &ruleNextToken)
+}
+
+func (v *ListImportBatchesRequest) check(c *restjson.Checker) {
+	c.Required("importId", v.ImportID == nil)
+	c.Text("importId", v.ImportID, &ruleImportId)
+	restjson.Range(c, "maxResults", v.MaxResults, &ruleImportPageSize)
 }
 
 var ruleMaxResults = restjson.RangeRule{Min: new(int64(1)), Max: new(int64(250))}

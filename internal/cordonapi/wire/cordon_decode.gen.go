@@ -22,11 +22,68 @@ func (v *CreateAccountRequest) decode(r *restjson.Reader) {
 	})
 }
 
+func (v *DeleteImportRequest) bind(q *restjson.Request) {
+	v.ImportID = q.Label("importId", "importId").String()
+}
+
+func (v *Device) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "thingName":
+			v.ThingName = r.String()
+		case "thingTypeName":
+			v.ThingTypeName = r.String()
+		case "attributes":
+			v.Attributes = restjson.Map(r, restjson.Text)
+		case "thingGroupNames":
+			v.ThingGroupNames = restjson.List(r, restjson.Text)
+		case "certificatePem":
+			v.CertificatePEM = r.String()
+		case "caCertificatePem":
+			v.CACertificatePEM = r.String()
+		case "status":
+			v.Status = r.String()
+		case "policyNames":
+			v.PolicyNames = restjson.List(r, restjson.Text)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
 func (v *DisableAccountRequest) bind(q *restjson.Request) {
 	v.AccountID = q.Label("accountId", "accountId").String()
+}
+
+func (v *ImportDevicesRequest) bind(q *restjson.Request) {
+	v.ImportID = q.Label("importId", "importId").String()
+	q.JSON(v.decode)
+}
+
+func (v *ImportDevicesRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "source":
+			v.Source = r.String()
+		case "batch":
+			v.Batch = r.Int()
+		case "devices":
+			v.Devices = restjson.List(r, restjson.Item((*Device).decode))
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 func (v *ListAccountsRequest) bind(q *restjson.Request) {
 	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
 	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+}
+
+func (v *ListImportBatchesRequest) bind(q *restjson.Request) {
+	v.ImportID = q.Label("importId", "importId").String()
+	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
 }

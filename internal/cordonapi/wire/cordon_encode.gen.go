@@ -24,10 +24,55 @@ func (v *CreateAccountResponse) encode(w *restjson.Writer) {
 	w.End('}')
 }
 
+func (v *DeleteImportResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.End('}')
+}
+
 func (v *DisableAccountResponse) encode(w *restjson.Writer) {
 	w.Begin('{')
 	w.String("accountId", v.AccountID)
 	w.String("status", v.Status)
+	w.End('}')
+}
+
+func (v *ImportBatch) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("batch", v.Batch)
+	w.Int("accepted", v.Accepted)
+	w.Int("unchanged", v.Unchanged)
+	if v.Refusals != nil {
+		w.Name("refusals")
+		w.Begin('[')
+		for i0 := range v.Refusals {
+			w.Next()
+			v.Refusals[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.End('}')
+}
+
+func (v *ImportDevicesResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("accepted", v.Accepted)
+	w.Int("unchanged", v.Unchanged)
+	if v.Refusals != nil {
+		w.Name("refusals")
+		w.Begin('[')
+		for i0 := range v.Refusals {
+			w.Next()
+			v.Refusals[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.End('}')
+}
+
+func (v *ImportRefusal) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("position", v.Position)
+	w.String("reason", v.Reason)
 	w.End('}')
 }
 
@@ -39,6 +84,22 @@ func (v *ListAccountsResponse) encode(w *restjson.Writer) {
 		for i0 := range v.Accounts {
 			w.Next()
 			v.Accounts[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.String("nextToken", v.NextToken)
+	w.End('}')
+}
+
+func (v *ListImportBatchesResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("source", v.Source)
+	if v.Batches != nil {
+		w.Name("batches")
+		w.Begin('[')
+		for i0 := range v.Batches {
+			w.Next()
+			v.Batches[i0].encode(w)
 		}
 		w.End(']')
 	}

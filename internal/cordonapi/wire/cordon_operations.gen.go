@@ -48,3 +48,48 @@ var DisableAccount = awswire.Operation[
 	Validate: (*DisableAccountRequest).check,
 	Encode:   (*DisableAccountResponse).encode,
 }
+
+// ImportDevices is POST /imports/{importId}.
+var ImportDevices = awswire.Operation[
+	ImportDevicesRequest,
+	ImportDevicesResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ImportDevices",
+		Method: "POST",
+		Path:   "/imports/{importId}",
+	},
+	Decode:   (*ImportDevicesRequest).bind,
+	Validate: (*ImportDevicesRequest).check,
+	Encode:   (*ImportDevicesResponse).encode,
+}
+
+// ListImportBatches is GET /imports/{importId}.
+var ListImportBatches = awswire.Operation[
+	ListImportBatchesRequest,
+	ListImportBatchesResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ListImportBatches",
+		Method: "GET",
+		Path:   "/imports/{importId}",
+	},
+	Decode:   (*ListImportBatchesRequest).bind,
+	Validate: (*ListImportBatchesRequest).check,
+	Encode:   (*ListImportBatchesResponse).encode,
+}
+
+// DeleteImport is DELETE /imports/{importId}.
+var DeleteImport = awswire.Operation[
+	DeleteImportRequest,
+	DeleteImportResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "DeleteImport",
+		Method: "DELETE",
+		Path:   "/imports/{importId}",
+	},
+	Decode:   (*DeleteImportRequest).bind,
+	Validate: (*DeleteImportRequest).check,
+	Encode:   (*DeleteImportResponse).encode,
+}

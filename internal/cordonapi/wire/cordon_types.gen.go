@@ -28,6 +28,27 @@ type CreateAccountResponse struct {
 	SecretAccessKey *string    `wire:"secretAccessKey"`
 }
 
+// DeleteImportRequest is the input of DeleteImport of the Cordon API.
+type DeleteImportRequest struct {
+	ImportID *string `wire:"importId"`
+}
+
+// DeleteImportResponse is the output of DeleteImport of the Cordon API.
+type DeleteImportResponse struct {
+}
+
+// Device is a structure of the Cordon API.
+type Device struct {
+	ThingName        *string           `wire:"thingName"`
+	ThingTypeName    *string           `wire:"thingTypeName"`
+	Attributes       map[string]string `wire:"attributes"`
+	ThingGroupNames  []string          `wire:"thingGroupNames"`
+	CertificatePEM   *string           `wire:"certificatePem"`
+	CACertificatePEM *string           `wire:"caCertificatePem"`
+	Status           *string           `wire:"status"`
+	PolicyNames      []string          `wire:"policyNames"`
+}
+
 // DisableAccountRequest is the input of DisableAccount of the Cordon API.
 type DisableAccountRequest struct {
 	AccountID *string `wire:"accountId"`
@@ -37,6 +58,35 @@ type DisableAccountRequest struct {
 type DisableAccountResponse struct {
 	AccountID *string `wire:"accountId"`
 	Status    *string `wire:"status"`
+}
+
+// ImportBatch is a structure of the Cordon API.
+type ImportBatch struct {
+	Batch     *int            `wire:"batch"`
+	Accepted  *int            `wire:"accepted"`
+	Unchanged *int            `wire:"unchanged"`
+	Refusals  []ImportRefusal `wire:"refusals"`
+}
+
+// ImportDevicesRequest is the input of ImportDevices of the Cordon API.
+type ImportDevicesRequest struct {
+	ImportID *string  `wire:"importId"`
+	Source   *string  `wire:"source"`
+	Batch    *int     `wire:"batch"`
+	Devices  []Device `wire:"devices"`
+}
+
+// ImportDevicesResponse is the output of ImportDevices of the Cordon API.
+type ImportDevicesResponse struct {
+	Accepted  *int            `wire:"accepted"`
+	Unchanged *int            `wire:"unchanged"`
+	Refusals  []ImportRefusal `wire:"refusals"`
+}
+
+// ImportRefusal is a structure of the Cordon API.
+type ImportRefusal struct {
+	Position *int    `wire:"position"`
+	Reason   *string `wire:"reason"`
 }
 
 // ListAccountsRequest is the input of ListAccounts of the Cordon API.
@@ -49,4 +99,18 @@ type ListAccountsRequest struct {
 type ListAccountsResponse struct {
 	Accounts  []AccountSummary `wire:"accounts"`
 	NextToken *string          `wire:"nextToken"`
+}
+
+// ListImportBatchesRequest is the input of ListImportBatches of the Cordon API.
+type ListImportBatchesRequest struct {
+	ImportID   *string `wire:"importId"`
+	NextToken  *string `wire:"nextToken"`
+	MaxResults *int    `wire:"maxResults"`
+}
+
+// ListImportBatchesResponse is the output of ListImportBatches of the Cordon API.
+type ListImportBatchesResponse struct {
+	Source    *string       `wire:"source"`
+	Batches   []ImportBatch `wire:"batches"`
+	NextToken *string       `wire:"nextToken"`
 }

@@ -12,4 +12,7 @@ var Facts = []awswire.Fact{
 	CreateAccount.Fact,
 	ListAccounts.Fact,
 	DisableAccount.Fact,
+	ImportDevices.Fact,
+	ListImportBatches.Fact,
+	DeleteImport.Fact,
 }
