@@ -37,7 +37,9 @@ func (w *pagedWorld) auditLists() []pagedList {
 		return nil
 	}
 	return []pagedList{
-		paginated(w, pagedRows, iot.NewListAuditTasksPaginator, &iot.ListAuditTasksInput{StartTime: from, EndTime: to}, audit),
+		paginated(w, pagedRows, iot.NewListAuditTasksPaginator, &iot.ListAuditTasksInput{
+			StartTime: from, EndTime: to,
+		}, audit),
 		paginated(w, pagedRows, iot.NewListAuditFindingsPaginator, &iot.ListAuditFindingsInput{
 			StartTime: from, EndTime: to,
 		}, audit),
