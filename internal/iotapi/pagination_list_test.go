@@ -216,6 +216,11 @@ func (w *pagedWorld) policyLists() []pagedList {
 
 func (w *pagedWorld) otherLists() []pagedList {
 	return []pagedList{
+		tokenPaged(w, pagedRows, &iot.SearchIndexInput{QueryString: new("thingName:page*")}, func(i int) func() {
+			w.make(&iot.CreateThingInput{ThingName: pagedName(i)})
+			return w.remover(&iot.DeleteThingInput{ThingName: pagedName(i)})
+		}),
+		paginated(w, 2, iot.NewListIndicesPaginator, &iot.ListIndicesInput{MaxResults: new(int32(1))}, nil),
 		paginated(w, pagedRows, iot.NewListRoleAliasesPaginator, &iot.ListRoleAliasesInput{}, func(i int) func() {
 			w.make(&iot.CreateRoleAliasInput{RoleAlias: pagedName(i), RoleArn: new(cordontest.RoleARN)})
 			return w.remover(&iot.DeleteRoleAliasInput{RoleAlias: pagedName(i)})

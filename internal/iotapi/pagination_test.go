@@ -57,6 +57,27 @@ func paginated[Client, In, Opt, Out any, P sdkPaginator[Out]](w *pagedWorld, row
 	}}
 }
 
+// tokenPaged is a list that the SDK has no paginator for.
+func tokenPaged(w *pagedWorld, rows int, in any, churn func(int) func()) pagedList {
+	setSize(in, pagedItems, false)
+	return pagedList{name: operation(in), rows: rows, in: in, churn: churn, pages: func() pager {
+		in, more := clone(in), true
+		return func(context.Context) (any, error) {
+			if !more {
+				return nil, nil
+			}
+			out, err := call(w, w.c, in)
+			if err != nil {
+				return nil, err
+			}
+			token := tokenOf(out)
+			setToken(in, token)
+			more = token != nil
+			return out, nil
+		}
+	}}
+}
+
 // setSize sets how many items a page has, unless it is set or cannot be.
 func setSize(in any, n int32, anew bool) {
 	for _, name := range []string{"MaxResults", "PageSize"} {

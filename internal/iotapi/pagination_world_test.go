@@ -42,6 +42,14 @@ func newPagedWorld(t *testing.T, database string) *pagedWorld {
 	cordon.NewAccount(t, pagedTaker)
 	w := &pagedWorld{T: t, Cordon: cordon, c: cordon.IoT(), began: time.Now()}
 	w.makeOfEach()
+	w.make(&iot.UpdateIndexingConfigurationInput{
+		ThingIndexingConfiguration: &types.ThingIndexingConfiguration{
+			ThingIndexingMode: types.ThingIndexingModeRegistry,
+		},
+		ThingGroupIndexingConfiguration: &types.ThingGroupIndexingConfiguration{
+			ThingGroupIndexingMode: types.ThingGroupIndexingModeOn,
+		},
+	})
 	w.burn()
 	w.copyEach()
 	w.auditAll()
