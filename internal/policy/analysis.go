@@ -21,6 +21,10 @@ type Analysis struct {
 	DenyBypass bool
 }
 
+// AnalysisVersion numbers the rules of Analyze. It is raised with every change
+// to a verdict, so that stored documents are analysed again.
+const AnalysisVersion = 2
+
 // Analyze judges a document. Its cost is bounded by the square of MaxSize.
 //
 // Source: AWS IoT Device Defender, audit checks "AWS IoT policies overly
@@ -62,7 +66,7 @@ type grant struct {
 // deny is a clause that denies.
 type deny struct {
 	clause
-	spaces [targetCount]bool // the targets it bars whole
+	spaces [targetCount]bool // the targets it is about whole
 }
 
 // grants is a document arranged for judging.
@@ -114,12 +118,9 @@ func newDeny(c clause) deny {
 	return d
 }
 
-// bars reports whether the Deny applies without condition to every ARN of s;
-// false when not sure.
+// bars reports whether every ARN of s is one that the Deny is about; false when
+// not sure.
 func (d deny) bars(s scope) bool {
-	if len(d.Conditions) > 0 {
-		return false
-	}
 	if d.NotResource {
 		return !slices.ContainsFunc(d.scopes, func(n scope) bool { return overlaps(n.whole, s.whole) })
 	}
@@ -143,6 +144,21 @@ func (g *grants) against(action string) []int {
 	return numbers
 }
 
+// always reports whether the Deny holds wherever something broad could be done
+// to a target: it has no condition, or, for client ids, holds for every
+// connection that is not of an attached thing.
+func (d deny) always(t target) bool {
+	return len(d.Conditions) == 0 || t == client && len(d.Conditions) == 1 && d.Conditions[0].unlessAttached()
+}
+
+// confines reports whether the Deny applies without condition to everything but
+// resources that are not those of arbitrary devices, so that nothing broad is
+// left beside it.
+func (d deny) confines(t target) bool {
+	return d.NotResource && d.always(t) &&
+		!slices.ContainsFunc(d.scopes, func(n scope) bool { return n.open(t) })
+}
+
 // denied reports whether one of some denies takes everything of a target away
 // that is granted. How AWS treats a Deny in these checks is not published.
 // One that takes away a part only, or only sometimes, does not count, so that
@@ -154,5 +170,7 @@ func (g *grants) denied(what *grant, t target, denies []int) bool {
 			what.barred[i] = d.bars(what.scope)
 		}
 	}
-	return slices.ContainsFunc(denies, func(i int) bool { return what.barred[i] || g.denies[i].spaces[t] })
+	return slices.ContainsFunc(denies, func(i int) bool {
+		return g.denies[i].always(t) && (what.barred[i] || g.denies[i].spaces[t])
+	})
 }

@@ -80,6 +80,9 @@ func (g *grants) broadly(a allow, t target, denies []int) bool {
 	if t == client && a.pinned() || a.exempts(t) {
 		return false
 	}
+	if slices.ContainsFunc(denies, func(i int) bool { return g.denies[i].confines(t) }) {
+		return false
+	}
 	return slices.ContainsFunc(a.grants, func(what *grant) bool {
 		return what.open(t) && !g.denied(what, t, denies)
 	})
@@ -103,6 +106,25 @@ func (s *Statement) pinned() bool {
 	})
 }
 
+// unlessAttached reports whether the condition holds for every connection whose
+// certificate is not attached to the thing it connects as, also where nothing
+// is known of that.
+func (c *Condition) unlessAttached() bool {
+	if c.Quantifier != Single || !strings.EqualFold(c.Key, attachedKey) {
+		return false
+	}
+	has := func(want string) func(string) bool {
+		return func(v string) bool { return strings.EqualFold(v, want) }
+	}
+	switch c.Operator {
+	case "Bool":
+		return c.IfExists && slices.ContainsFunc(c.Values, has("false"))
+	case "StringNotEquals", "StringNotEqualsIgnoreCase":
+		return !slices.ContainsFunc(c.Values, has("false"))
+	}
+	return false
+}
+
 // open reports whether the names of a scope begin with a wildcard where
 // devices are told apart, so that it holds the resources of arbitrary
 // devices. A wildcard after a fixed beginning, or after a variable, does not
@@ -119,7 +141,7 @@ func (s scope) open(t target) bool {
 	case t == filter:
 		return first == '+' || first == '#'
 	case t == client && strings.EqualFold(s.tail.name(first), clientIDVariable):
-		return len(rest) == 1 || len(rest) == 2 && rest[1] == anyRun
+		return !slices.ContainsFunc(rest[1:], func(s symbol) bool { return !wide(s) })
 	}
 	return false
 }

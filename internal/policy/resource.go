@@ -158,11 +158,30 @@ var iotScopes = []scope{
 // region and account.
 func (s scope) ofIoT() bool {
 	return slices.ContainsFunc(iotScopes, func(iot scope) bool {
-		if s.split {
-			return overlaps(s.head, iot.head)
+		if !s.split {
+			return overlaps(s.whole, iot.whole)
 		}
-		return overlaps(s.whole, iot.whole)
+		parts, others := s.head.parts(), iot.head.parts()
+		for i := range parts {
+			if !overlaps(parts[i], others[i]) {
+				return false
+			}
+		}
+		return true
 	})
+}
+
+// parts returns what stands between the colons of the first part of an ARN: as
+// many parts for all, for each of their colons matches one.
+func (w word) parts() (list []word) {
+	from := 0
+	for i, s := range w.symbols {
+		if s == ':' {
+			list = append(list, word{w.symbols[from:i], w.names})
+			from = i + 1
+		}
+	}
+	return append(list, word{w.symbols[from:], w.names})
 }
 
 // within returns the pattern of the names that s holds of one type, given

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -49,18 +50,14 @@ func versionOf(d *fleet.PolicyDraft, version int64) *fleet.PolicyVersion {
 func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion,
 	doc *policy.Document,
 ) error {
-	found := policy.Analyze(doc)
-	if found.Broad == nil {
-		found.Broad = []string{}
+	a := args{
+		"scope": scope, "policy": v.Policy, "version": v.Version, "document": v.Document, "blank": doc.IsBlank(),
+		"created": v.Created.UnixMilli(),
 	}
+	maps.Copy(a, analysisArgs(doc))
 	_, err := q.exec(ctx, `INSERT INTO policy_versions (scope, policy, version, document, blank, broad_actions,
 			deny_wildcards, deny_bypass, created_at)
-		VALUES (@scope, @policy, @version, @document, @blank, @broad, @wildcards, @bypass, @created)`,
-		args{
-			"scope": scope, "policy": v.Policy, "version": v.Version, "document": v.Document, "blank": doc.IsBlank(),
-			"broad": toJSON(found.Broad), "wildcards": found.DenyWildcards, "bypass": found.DenyBypass,
-			"created": v.Created.UnixMilli(),
-		})
+		VALUES (@scope, @policy, @version, @document, @blank, @broad, @wildcards, @bypass, @created)`, a)
 	if err != nil {
 		return fmt.Errorf("store policy version: %w", err)
 	}
