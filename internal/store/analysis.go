@@ -50,7 +50,8 @@ func (s *Store) analyzeAgain(ctx context.Context) error {
 		if len(list) == 0 {
 			break
 		}
-		if err := s.write(ctx, func(ctx context.Context, q querier) error { return s.storeAnalyses(ctx, q, list) }); err != nil {
+		err = s.write(ctx, func(ctx context.Context, q querier) error { return s.storeAnalyses(ctx, q, list) })
+		if err != nil {
 			return fmt.Errorf("analyse policies: %w", err)
 		}
 		at = list[len(list)-1]
