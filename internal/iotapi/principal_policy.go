@@ -33,7 +33,7 @@ func (a *API) detachPrincipalPolicy(ctx context.Context, in *wire.DetachPrincipa
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Store.DetachPolicy(ctx, scope(ctx), *in.PolicyName, t)
+	return nil, a.Store.DetachPrincipalPolicy(ctx, scope(ctx), *in.PolicyName, t.Name)
 }
 
 func (a *API) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalPoliciesRequest) (

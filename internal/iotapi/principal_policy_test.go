@@ -64,6 +64,10 @@ func TestOlderCallsAboutPoliciesOfPrincipals(t *testing.T) {
 					PolicyName: &tt.policy, Principal: tt.principal,
 				})
 				expect(t, err, tt.want)
+				_, err = c.DetachPrincipalPolicy(ctx, &iot.DetachPrincipalPolicyInput{
+					PolicyName: &tt.policy, Principal: tt.principal,
+				})
+				expect(t, err, tt.want)
 			})
 		}
 		_, err = c.ListPolicyPrincipals(ctx, &iot.ListPolicyPrincipalsInput{PolicyName: new("none")})

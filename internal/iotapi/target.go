@@ -20,6 +20,9 @@ type targetStore interface {
 	AttachedPolicies(ctx context.Context, scope fleet.Scope, t fleet.Target, p fleet.AttachedPage) ([]string, error)
 	// PolicyTargets lists the targets of a policy, or is NotFound.
 	PolicyTargets(ctx context.Context, scope fleet.Scope, policy string, p fleet.TargetPage) ([]fleet.Target, error)
+	// DetachPrincipalPolicy detaches a policy from a certificate; one that is not
+	// attached is fine. It is NotFound without policy or certificate.
+	DetachPrincipalPolicy(ctx context.Context, scope fleet.Scope, policy, certificate string) error
 	// PrincipalPolicies lists the policies of a certificate, or is NotFound.
 	PrincipalPolicies(ctx context.Context, scope fleet.Scope, certificate string, p fleet.PolicyPage) (
 		[]fleet.Policy, error)

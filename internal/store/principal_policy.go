@@ -8,6 +8,22 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
+// DetachPrincipalPolicy detaches a policy from a certificate; one that is not
+// attached is fine. A policy or certificate that is not there is a NotFound
+// fault.
+func (s *Store) DetachPrincipalPolicy(ctx context.Context, sc fleet.Scope, policy, certificate string) error {
+	t := fleet.Target{Kind: fleet.TargetCertificate, Name: certificate}
+	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+		if err := needTarget(ctx, q, scope, t); err != nil {
+			return err
+		}
+		if err := needPolicy(ctx, q, scope, policy); err != nil {
+			return err
+		}
+		return detach(ctx, q, scope, policy, t)
+	})
+}
+
 // PrincipalPolicies lists the policies of a certificate in the order in which
 // they were made, or returns a NotFound fault. There are few: a page may sort
 // them.

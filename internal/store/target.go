@@ -80,13 +80,17 @@ func needTarget(ctx context.Context, q querier, scope int64, t fleet.Target) err
 // not there, is fine.
 func (s *Store) DetachPolicy(ctx context.Context, sc fleet.Scope, name string, t fleet.Target) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if _, err := q.exec(ctx, `DELETE FROM policy_targets
-			WHERE scope = @scope AND policy = @policy AND target = @target`,
-			args{"scope": scope, "policy": name, "target": t.String()}); err != nil {
-			return fmt.Errorf("detach policy: %w", err)
-		}
-		return nil
+		return detach(ctx, q, scope, name, t)
 	})
+}
+
+func detach(ctx context.Context, q querier, scope int64, policy string, t fleet.Target) error {
+	if _, err := q.exec(ctx, `DELETE FROM policy_targets
+		WHERE scope = @scope AND policy = @policy AND target = @target`,
+		args{"scope": scope, "policy": policy, "target": t.String()}); err != nil {
+		return fmt.Errorf("detach policy: %w", err)
+	}
+	return nil
 }
 
 // detachAll removes all policies from a target.
