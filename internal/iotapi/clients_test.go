@@ -29,15 +29,19 @@ func newWalk(t *testing.T) *walk {
 	}
 }
 
+// clientEnvironment is that of a client with the operator's root key.
+func clientEnvironment(url string) []string {
+	return append(os.Environ(), "AWS_ACCESS_KEY_ID="+cordontest.RootID, "AWS_SECRET_ACCESS_KEY="+cordontest.RootToken,
+		"AWS_DEFAULT_REGION="+cordontest.Region, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1", "ENDPOINT="+url)
+}
+
 // run runs a client outside of this process to its end and returns what it
 // prints.
 func (w *walk) run(t *testing.T, env []string, name string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, append(args, w.expired, w.expiring)...)
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+cordontest.RootID, "AWS_SECRET_ACCESS_KEY="+cordontest.RootToken,
-		"AWS_DEFAULT_REGION="+cordontest.Region, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1", "ENDPOINT="+w.URL())
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = append(clientEnvironment(w.URL()), env...)
 	cmd.Stderr = t.Output()
 	out, err := cmd.Output()
 	if err != nil {
