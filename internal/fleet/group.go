@@ -1,40 +1,61 @@
 package fleet
 
 import (
+	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 )
 
-// Group is a static thing group. Root is its topmost ancestor, itself if it has
-// no parent; Depth its distance from there, counted from 1. Parent, Root and
-// Depth never change.
+// Group is a thing group. A static one stands in a tree and has the members
+// that were put into it; a dynamic one stands alone and has those that its query
+// matches. Parent, Depth, Place and the kind never change.
 type Group struct {
 	Name        string
 	ID          string
 	Parent      string // "" for a root
-	Root        string
-	Depth       int
+	Depth       int    // its distance from its topmost ancestor, counted from 1
+	Place       Place
 	Description string
 	Attributes  map[string]string
-	Version     int64 // 1 for a new group, one more after each update
+	Dynamic     *Dynamic // nil for a static group
+	Version     int64    // 1 for a new group, one more after each update
 	Created     time.Time
+}
+
+// Place is where a group stands among all groups.
+type Place struct {
+	Seq  int64 // its number, which no other group ever gets
+	Root int64 // the number of its topmost ancestor, its own if it has no parent
+	// Path is the numbers from the root down to the group, in a form that
+	// sorts a group before all that is below it, and those before the next one.
+	Path string
+}
+
+// NewPlace is the place of a group with a number below a parent, nil for a root.
+func NewPlace(seq int64, parent *Group) Place {
+	step := fmt.Sprintf("%016x", seq)
+	if parent == nil {
+		return Place{Seq: seq, Root: seq, Path: step}
+	}
+	return Place{Seq: seq, Root: parent.Place.Root, Path: parent.Place.Path + step}
 }
 
 // NewGroup returns a group in its first version that has no parent yet. Too
 // many attributes are an Invalid fault.
 func NewGroup(g Group, attributes AttributeUpdate) (*Group, error) {
-	g.Version, g.Attributes = 1, nil
-	g.Root, g.Depth = g.Name, 1
+	g.Version, g.Attributes, g.Depth = 1, nil, 1
 	return &g, g.setAttributes(attributes)
 }
 
 // Under makes a new group a child of parent, which has some children already
-// and may have most. A hierarchy that gets too deep or too wide is an Invalid fault.
+// and may have most. A hierarchy that gets too deep or too wide is an Invalid
+// fault, and so is a dynamic parent.
 func (g *Group) Under(parent *Group, children, most int) error {
 	switch {
+	case parent.Dynamic != nil:
+		return fault.New(fault.Invalid, "thing group %q is dynamic and cannot be a parent", parent.Name)
 	case parent.Depth >= MaxGroupDepth:
 		return fault.New(fault.Invalid, "thing group %q is at depth %d, and a hierarchy may have %d levels",
 			parent.Name, parent.Depth, MaxGroupDepth)
@@ -42,7 +63,7 @@ func (g *Group) Under(parent *Group, children, most int) error {
 		return fault.New(fault.Invalid, "thing group %q has %d child groups, which is the most",
 			parent.Name, children)
 	}
-	g.Parent, g.Root, g.Depth = parent.Name, parent.Root, parent.Depth+1
+	g.Parent, g.Depth = parent.Name, parent.Depth+1
 	return nil
 }
 
@@ -72,6 +93,22 @@ func (g *Group) Expect(version *int64) error {
 	return expect("thing group", g.Name, g.Version, version)
 }
 
+// NeedStatic returns an Invalid fault for a dynamic group.
+func (g *Group) NeedStatic() error {
+	if g.Dynamic != nil {
+		return fault.New(fault.Invalid, "thing group %q is dynamic", g.Name)
+	}
+	return nil
+}
+
+// NeedDynamic returns an Invalid fault for a static group.
+func (g *Group) NeedDynamic() error {
+	if g.Dynamic == nil {
+		return fault.New(fault.Invalid, "thing group %q is not dynamic", g.Name)
+	}
+	return nil
+}
+
 func (g *Group) setAttributes(u AttributeUpdate) error {
 	g.Attributes = u.Apply(g.Attributes)
 	if n := len(g.Attributes); n > MaxGroupAttributes {
@@ -85,92 +122,25 @@ func (g *Group) setAttributes(u AttributeUpdate) error {
 // that the call may be repeated: all that its owner chose, but for the tags, is
 // equal.
 func (g *Group) Same(old *Group) bool {
-	return g.Parent == old.Parent && g.Description == old.Description && maps.Equal(g.Attributes, old.Attributes)
+	return g.Parent == old.Parent && g.Description == old.Description && maps.Equal(g.Attributes, old.Attributes) &&
+		g.Dynamic.chosen() == old.Dynamic.chosen()
 }
 
-// Membership is that a thing is in a group.
-type Membership struct {
-	Thing, Group, Root string
-}
-
-// MayJoin decides whether a thing may join a group, given the groups it is in.
-// It need not when it is in the group already. More than MaxGroupsPerThing
-// groups, or two of one hierarchy, are an Invalid fault. Source: the thing
-// groups page of the AWS IoT Developer Guide.
-func MayJoin(m Membership, in []Membership) (need bool, err error) {
-	for _, have := range in {
-		if have.Group == m.Group {
-			return false, nil
-		}
-		if have.Root == m.Root {
-			return false, fault.New(fault.Invalid,
-				"thing %s is in group %s, and a thing may be in one group of a hierarchy only", m.Thing, have.Group)
-		}
-	}
-	if len(in) >= MaxGroupsPerThing {
-		return false, fault.New(fault.Invalid, "thing %s is in %d groups, which is the most", m.Thing, MaxGroupsPerThing)
-	}
-	return true, nil
-}
-
-// Regrouping names the groups that a thing shall leave and then join.
-type Regrouping struct {
-	Thing string
-	Leave []string
-	Join  []string
-}
-
-// Groups returns the groups that are named, sorted and each once. More than
-// MaxRegrouping are an Invalid fault.
-func (r *Regrouping) Groups() ([]string, error) {
-	names := slices.Concat(r.Leave, r.Join)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) > MaxRegrouping {
-		return nil, fault.New(fault.Invalid, "%d thing groups are named, and one call may name %d", len(names), MaxRegrouping)
-	}
-	return names, nil
-}
-
-// MaxRegrouping is how many groups a regrouping may name. It is a limit of our
-// own: with it, the groups are read by one statement.
-const MaxRegrouping = 250
-
-// Plan returns the changes that a regrouping comes to, given the groups the
-// thing is in and all groups it names, by name. What holds already is no
-// change. Leaving comes before joining: a group left makes room for another one
-// of its hierarchy, and one named in both lists is where the thing ends up. The
-// faults are those of MayJoin.
-func (r *Regrouping) Plan(in []Membership, groups map[string]*Group) (leave, join []Change, err error) {
-	stays := slices.Clone(in)
-	for _, name := range r.Leave {
-		at := slices.IndexFunc(stays, func(m Membership) bool { return m.Group == name })
-		if at >= 0 && !slices.Contains(r.Join, name) {
-			leave = append(leave, GroupMembership{Membership: stays[at]})
-			stays = slices.Delete(stays, at, at+1)
-		}
-	}
-	for _, name := range r.Join {
-		m := Membership{Thing: r.Thing, Group: name, Root: groups[name].Root}
-		need, err := MayJoin(m, stays)
-		if err != nil {
-			return nil, nil, err
-		}
-		if need {
-			stays = append(stays, m)
-			join = append(join, GroupMembership{Membership: m, To: true})
-		}
-	}
-	return leave, join, nil
-}
-
-// GroupQuery asks for a page of thing groups by name.
+// GroupQuery asks for a page of thing groups: those below a parent in the order
+// of their paths, all others by name.
 type GroupQuery struct {
 	Parent string // "" for no parent: with Deep all groups, without it the roots
 	Deep   bool   // the children of children too
 	Prefix string // of the name
-	After  string // the name the page is behind, "" for the first page
+	After  GroupPosition
 	Limit  int
+}
+
+// GroupPosition is where a group stands in a list of groups; the zero value is
+// before the first.
+type GroupPosition struct {
+	Name string `json:"n"`
+	Path string `json:"p,omitempty"` // where the list is in that order
 }
 
 // MemberQuery asks for a page of the things in a group, by group and thing.
@@ -183,6 +153,6 @@ type MemberQuery struct {
 
 // MemberPosition is where a thing stands among the things in groups.
 type MemberPosition struct {
-	Group string `json:"g"`
+	Path  string `json:"p"` // of the group
 	Thing string `json:"t"`
 }

@@ -1,8 +1,6 @@
 package fleet
 
 import (
-	"fmt"
-	"reflect"
 	"testing"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -15,23 +13,43 @@ func TestGroupPlace(t *testing.T) {
 		children int
 		want     fault.Code
 	}{
-		{"a group goes below a root", Group{Name: "p", Root: "p", Depth: 1}, 0, ""},
-		{"the seventh level is the last", Group{Name: "p", Root: "r", Depth: 6}, 0, ""},
-		{"there is no eighth level", Group{Name: "p", Root: "r", Depth: 7}, 0, fault.Invalid},
-		{"a group may have a hundredth child", Group{Name: "p", Root: "r", Depth: 2}, 99, ""},
-		{"a group may not have another child", Group{Name: "p", Root: "r", Depth: 2}, 100, fault.Invalid},
+		{"a group goes below a root", Group{Name: "p", Depth: 1}, 0, ""},
+		{"the seventh level is the last", Group{Name: "p", Depth: 6}, 0, ""},
+		{"there is no eighth level", Group{Name: "p", Depth: 7}, 0, fault.Invalid},
+		{"a group may have a hundredth child", Group{Name: "p", Depth: 2}, 99, ""},
+		{"a group may not have another child", Group{Name: "p", Depth: 2}, 100, fault.Invalid},
+		{"a dynamic group may not have a child", Group{Name: "p", Depth: 1, Dynamic: &Dynamic{Query: "*"}}, 0,
+			fault.Invalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g, err := NewGroup(Group{Name: "g", Parent: "p"}, AttributeUpdate{})
 			wantCode(t, err, "")
-			if g.Root != "g" || g.Depth != 1 || g.Version != 1 {
+			if g.Depth != 1 || g.Version != 1 {
 				t.Errorf("got %+v, want a root in version 1", g)
 			}
 			wantCode(t, g.Under(&tt.parent, tt.children, 100), tt.want)
-			if tt.want == "" && (g.Root != tt.parent.Root || g.Depth != tt.parent.Depth+1) {
-				t.Errorf("got root %q and depth %d, want them from %+v", g.Root, g.Depth, tt.parent)
+			if tt.want == "" && (g.Parent != "p" || g.Depth != tt.parent.Depth+1) {
+				t.Errorf("got %q at depth %d, want p and one more than %d", g.Parent, g.Depth, tt.parent.Depth)
 			}
 		})
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	root := &Group{Place: NewPlace(7, nil)}
+	child := &Group{Place: NewPlace(9, root)}
+	grandchild := &Group{Place: NewPlace(30, child)}
+	late := &Group{Place: NewPlace(16, nil)}
+	if p := grandchild.Place; p.Seq != 30 || p.Root != 7 {
+		t.Errorf("got number %d below root %d, want 30 below 7", p.Seq, p.Root)
+	}
+	if p := root.Place; p.Seq != 7 || p.Root != 7 {
+		t.Errorf("got number %d below root %d, want 7 to be its own root", p.Seq, p.Root)
+	}
+	for _, order := range [][2]*Group{{root, child}, {child, grandchild}, {grandchild, late}} {
+		if order[0].Place.Path >= order[1].Place.Path {
+			t.Errorf("got %q before %q, want the other order", order[1].Place.Path, order[0].Place.Path)
+		}
 	}
 }
 
@@ -61,6 +79,7 @@ func TestSame(t *testing.T) {
 		{"another parent is another group", func(g *Group) { g.Parent = "" }, false},
 		{"another description is another group", func(g *Group) { g.Description = "" }, false},
 		{"other attributes are another group", func(g *Group) { g.Attributes = nil }, false},
+		{"a dynamic group is another one than a static", func(g *Group) { g.Dynamic = &Dynamic{Query: "*"} }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := base()
@@ -70,86 +89,4 @@ func TestSame(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestMayJoin(t *testing.T) {
-	var ten []Membership
-	for i := range MaxGroupsPerThing {
-		name := fmt.Sprintf("g%d", i)
-		ten = append(ten, Membership{Group: name, Root: name})
-	}
-	for _, tt := range []struct {
-		name string
-		in   []Membership
-		need bool
-		want fault.Code
-	}{
-		{"a thing in no group may join", nil, true, ""},
-		{"a thing in nine groups may join", ten[:9], true, ""},
-		{"a thing in ten groups may not", ten, false, fault.Invalid},
-		{"a thing in the group need not", []Membership{{Group: "new", Root: "root"}}, false, ""},
-		{"a thing in ten groups, this one too, need not", append(ten[:9:9], Membership{Group: "new"}), false, ""},
-		{"a thing elsewhere in the hierarchy may not", []Membership{{Group: "old", Root: "root"}}, false, fault.Invalid},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			need, err := MayJoin(Membership{Thing: "t", Group: "new", Root: "root"}, tt.in)
-			wantCode(t, err, tt.want)
-			if need != tt.need {
-				t.Errorf("got %v, want %v", need, tt.need)
-			}
-		})
-	}
-}
-
-func TestRegrouping(t *testing.T) {
-	groups := map[string]*Group{
-		"a": {Name: "a", Root: "a"}, "a1": {Name: "a1", Root: "a"}, "b": {Name: "b", Root: "b"},
-	}
-	member := func(group string) Membership { return Membership{Thing: "t", Group: group, Root: groups[group].Root} }
-	leave := func(group string) Change { return GroupMembership{Membership: member(group)} }
-	join := func(group string) Change { return GroupMembership{Membership: member(group), To: true} }
-	for _, tt := range []struct {
-		name        string
-		in          []Membership
-		do          Regrouping
-		leave, join []Change
-		want        fault.Code
-	}{
-		{"nothing asked is nothing to do", []Membership{member("a")}, Regrouping{}, nil, nil, ""},
-		{"what holds already is no change", []Membership{member("a")},
-			Regrouping{Leave: []string{"b"}, Join: []string{"a"}}, nil, nil, ""},
-		{"a group left makes room in its hierarchy", []Membership{member("a")},
-			Regrouping{Leave: []string{"a"}, Join: []string{"a1"}}, []Change{leave("a")}, []Change{join("a1")}, ""},
-		{"a group that stays does not", []Membership{member("a")},
-			Regrouping{Join: []string{"b", "a1"}}, nil, nil, fault.Invalid},
-		{"two groups of one hierarchy are refused together", nil,
-			Regrouping{Join: []string{"a", "a1"}}, nil, nil, fault.Invalid},
-		{"a group named twice counts once", []Membership{member("b")},
-			Regrouping{Leave: []string{"b", "b"}, Join: []string{"a", "a"}}, []Change{leave("b")}, []Change{join("a")}, ""},
-		{"a group in both lists is kept", []Membership{member("a")},
-			Regrouping{Leave: []string{"a"}, Join: []string{"a"}}, nil, nil, ""},
-		{"a group in both lists is joined", nil,
-			Regrouping{Leave: []string{"a"}, Join: []string{"a"}}, nil, []Change{join("a")}, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			tt.do.Thing = "t"
-			left, joined, err := tt.do.Plan(tt.in, groups)
-			wantCode(t, err, tt.want)
-			if !reflect.DeepEqual(left, tt.leave) || !reflect.DeepEqual(joined, tt.join) {
-				t.Errorf("got %v and %v, want %v and %v", left, joined, tt.leave, tt.join)
-			}
-		})
-	}
-}
-
-func TestRegroupingNamesFewGroups(t *testing.T) {
-	r := Regrouping{Leave: []string{"b", "a"}, Join: []string{"a"}}
-	if got, err := r.Groups(); err != nil || !reflect.DeepEqual(got, []string{"a", "b"}) {
-		t.Errorf("got %v, %v, want a and b", got, err)
-	}
-	for i := range MaxRegrouping {
-		r.Join = append(r.Join, fmt.Sprintf("g%d", i))
-	}
-	_, err := r.Groups()
-	wantCode(t, err, fault.Invalid)
 }

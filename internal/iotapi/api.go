@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
+	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 	"github.com/cordon-iot/cordon/internal/mitigation"
@@ -50,8 +51,16 @@ type Config struct {
 	Audits      *audit.Service
 	Mitigations *mitigation.Service
 	Authorities Authorities
+	Workflows   Workflows
 	Tokens      *pagetoken.Sealer
 	Now         func() time.Time
+}
+
+// Workflows starts what goes on after a call was answered.
+type Workflows interface {
+	// Start runs a workflow whose row is committed; one that runs already is
+	// left as it is.
+	Start(id durable.ID) error
 }
 
 // API answers the operations of the AWS IoT API.

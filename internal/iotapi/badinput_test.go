@@ -232,8 +232,6 @@ func TestMembersThatAreNotHonouredAreRefusedByName(t *testing.T) {
 		in     any
 	}{
 		{"billingGroupName", &iot.CreateThingInput{ThingName: new("a"), BillingGroupName: new("b")}},
-		{"overrideDynamicGroups", &iot.AddThingToThingGroupInput{OverrideDynamicGroups: true}},
-		{"overrideDynamicGroups", &iot.UpdateThingGroupsForThingInput{OverrideDynamicGroups: true}},
 		{"registrationConfig", &iot.RegisterCACertificateInput{CaCertificate: new("c"), RegistrationConfig: registration}},
 		{"registrationConfig", &iot.UpdateCACertificateInput{
 			CertificateId: new(strings.Repeat("a", 64)), RegistrationConfig: registration,

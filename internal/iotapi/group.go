@@ -6,8 +6,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/fleetindex"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
 
@@ -15,18 +16,23 @@ import (
 type groupStore interface {
 	// CreateGroup stores a new group below its parent, or returns the one of
 	// that name when it is the same; a different one is Exists, a parent that
-	// is not there Invalid.
-	CreateGroup(ctx context.Context, scope fleet.Scope, g *fleet.Group, tags []fleet.Tag) (*fleet.Group, error)
+	// is not there Invalid, a dynamic group too many Limit.
+	CreateGroup(ctx context.Context, scope fleet.Scope, g *fleet.Group, tags []fleet.Tag) (
+		*fleet.Group, fleet.GroupWork, error)
 	// Group returns a group and its ancestors from the root down, or NotFound.
 	Group(ctx context.Context, scope fleet.Scope, name string) (g *fleet.Group, ancestors []string, err error)
-	// UpdateGroup stores and returns what change makes of a group, or is
+	// UpdateGroup stores and returns what change makes of a static group, or is
 	// NotFound.
 	UpdateGroup(ctx context.Context, scope fleet.Scope, name string, change func(*fleet.Group) error) (*fleet.Group, error)
-	// DeleteGroup removes a group that allow does not refuse; one that is not
-	// there is fine, one with children is Invalid.
-	DeleteGroup(ctx context.Context, scope fleet.Scope, name string, allow func(*fleet.Group) error) error
-	// Groups lists groups by name; a parent that is not there is NotFound.
-	Groups(ctx context.Context, scope fleet.Scope, q fleet.GroupQuery) ([]string, error)
+	// UpdateDynamicGroup does so with a dynamic group, whose members are found
+	// anew where change says so.
+	UpdateDynamicGroup(ctx context.Context, scope fleet.Scope, name string,
+		change func(*fleet.Group) (anew bool, err error)) (*fleet.Group, fleet.GroupWork, error)
+	// DeleteGroup removes a group; one that is not there is fine, one with
+	// children or of another kind is Invalid.
+	DeleteGroup(ctx context.Context, scope fleet.Scope, d fleet.GroupDeletion) (fleet.GroupWork, error)
+	// Groups lists groups; a parent that is not there is NotFound.
+	Groups(ctx context.Context, scope fleet.Scope, q fleet.GroupQuery) ([]fleet.GroupPosition, error)
 	// Regroup makes a thing leave and join groups, all or nothing. What is not
 	// there is NotFound, what the rules forbid Invalid.
 	Regroup(ctx context.Context, scope fleet.Scope, r *fleet.Regrouping) error
@@ -43,9 +49,12 @@ func (a *API) groupOperations() []awswire.Served {
 		awswire.Op(wire.UpdateThingGroup, a.updateThingGroup),
 		awswire.Op(wire.DeleteThingGroup, a.deleteThingGroup),
 		awswire.Op(wire.ListThingGroups, a.listThingGroups),
-		awswire.Op(wire.AddThingToThingGroup, a.addThingToThingGroup).Refusing("overrideDynamicGroups"),
+		awswire.Op(wire.CreateDynamicThingGroup, a.createDynamicThingGroup),
+		awswire.Op(wire.UpdateDynamicThingGroup, a.updateDynamicThingGroup),
+		awswire.Op(wire.DeleteDynamicThingGroup, a.deleteDynamicThingGroup),
+		awswire.Op(wire.AddThingToThingGroup, a.addThingToThingGroup),
 		awswire.Op(wire.RemoveThingFromThingGroup, a.removeThingFromThingGroup),
-		awswire.Op(wire.UpdateThingGroupsForThing, a.updateThingGroupsForThing).Refusing("overrideDynamicGroups"),
+		awswire.Op(wire.UpdateThingGroupsForThing, a.updateThingGroupsForThing),
 		awswire.Op(wire.ListThingGroupsForThing, a.listThingGroupsForThing),
 		awswire.Op(wire.ListThingsInThingGroup, a.listThingsInThingGroup),
 	}
@@ -66,12 +75,33 @@ func (a *API) createThingGroup(ctx context.Context, in *wire.CreateThingGroupReq
 	if err != nil {
 		return nil, err
 	}
-	if g, err = a.Store.CreateGroup(ctx, scope(ctx), g, labels); err != nil {
+	if g, err = a.storeGroup(ctx, g, labels); err != nil {
 		return nil, err
 	}
 	return &wire.CreateThingGroupResponse{
 		ThingGroupName: &g.Name, ThingGroupARN: new(scope(ctx).ARN("thinggroup", g.Name)), ThingGroupID: &g.ID,
 	}, nil
+}
+
+// storeGroup stores a new group, and starts what finds the members of a dynamic
+// one.
+func (a *API) storeGroup(ctx context.Context, g *fleet.Group, labels []fleet.Tag) (*fleet.Group, error) {
+	g, work, err := a.Store.CreateGroup(ctx, scope(ctx), g, labels)
+	if err != nil {
+		return nil, err
+	}
+	return g, a.start(ctx, work)
+}
+
+// start starts work on the members of a group.
+func (a *API) start(ctx context.Context, work fleet.GroupWork) error {
+	if work == "" {
+		return nil
+	}
+	sc := scope(ctx)
+	return a.Workflows.Start(durable.ID{
+		Kind: fleet.GroupWorkKind, Account: sc.Account, Region: sc.Region, Name: string(work),
+	})
 }
 
 // groupUpdate reads what shall become of a group.
@@ -89,7 +119,7 @@ func (a *API) describeThingGroup(ctx context.Context, in *wire.DescribeThingGrou
 	if err != nil {
 		return nil, err
 	}
-	return &wire.DescribeThingGroupResponse{
+	out := &wire.DescribeThingGroupResponse{
 		ThingGroupName: &g.Name, ThingGroupID: &g.ID, ThingGroupARN: new(scope(ctx).ARN("thinggroup", g.Name)),
 		Version: &g.Version,
 		ThingGroupProperties: &wire.ThingGroupProperties{
@@ -100,7 +130,12 @@ func (a *API) describeThingGroup(ctx context.Context, in *wire.DescribeThingGrou
 			ParentGroupName: text(g.Parent), RootToParentThingGroups: groupsOut(scope(ctx), ancestors),
 			CreationDate: moment(g.Created),
 		},
-	}, nil
+	}
+	if d := g.Dynamic; d != nil {
+		out.IndexName, out.QueryString, out.QueryVersion = new(fleetindex.Things), &d.Query, &d.QueryVersion
+		out.Status = text(d.Status)
+	}
+	return out, nil
 }
 
 // groupsOut names groups on the wire.
@@ -116,6 +151,9 @@ func (a *API) updateThingGroup(ctx context.Context, in *wire.UpdateThingGroupReq
 	*wire.UpdateThingGroupResponse, error,
 ) {
 	g, err := a.Store.UpdateGroup(ctx, scope(ctx), *in.ThingGroupName, func(g *fleet.Group) error {
+		if err := g.NeedStatic(); err != nil {
+			return err
+		}
 		return g.Update(groupUpdate(in.ThingGroupProperties), in.ExpectedVersion)
 	})
 	if err != nil {
@@ -127,9 +165,16 @@ func (a *API) updateThingGroup(ctx context.Context, in *wire.UpdateThingGroupReq
 func (a *API) deleteThingGroup(ctx context.Context, in *wire.DeleteThingGroupRequest) (
 	*wire.DeleteThingGroupResponse, error,
 ) {
-	return nil, a.Store.DeleteGroup(ctx, scope(ctx), *in.ThingGroupName, func(g *fleet.Group) error {
-		return g.Expect(in.ExpectedVersion)
-	})
+	return nil, a.deleteGroup(ctx, fleet.GroupDeletion{Name: *in.ThingGroupName, Expected: in.ExpectedVersion})
+}
+
+// deleteGroup deletes a group, and starts what removes its members.
+func (a *API) deleteGroup(ctx context.Context, d fleet.GroupDeletion) error {
+	work, err := a.Store.DeleteGroup(ctx, scope(ctx), d)
+	if err != nil {
+		return err
+	}
+	return a.start(ctx, work)
 }
 
 func (a *API) listThingGroups(ctx context.Context, in *wire.ListThingGroupsRequest) (
@@ -145,13 +190,17 @@ func (a *API) listThingGroups(ctx context.Context, in *wire.ListThingGroupsReque
 	if err := a.open(ctx, "ListThingGroups", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
-	names, err := a.Store.Groups(ctx, scope(ctx), q)
+	list, err := a.Store.Groups(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	names, more := cut(names, n)
+	list, more := cut(list, n)
+	names := make([]string, len(list))
+	for i, g := range list {
+		names[i] = g.Name
+	}
 	out := &wire.ListThingGroupsResponse{ThingGroups: groupsOut(scope(ctx), names)}
-	out.NextToken, err = a.next(ctx, "ListThingGroups", more, last(names))
+	out.NextToken, err = a.next(ctx, "ListThingGroups", more, last(list))
 	return out, err
 }
 
@@ -161,113 +210,4 @@ func last[T any](page []T) (item T) {
 		item = page[len(page)-1]
 	}
 	return item
-}
-
-func (a *API) addThingToThingGroup(ctx context.Context, in *wire.AddThingToThingGroupRequest) (
-	*wire.AddThingToThingGroupResponse, error,
-) {
-	thing, group, err := member(scope(ctx), in.ThingName, in.ThingARN, in.ThingGroupName, in.ThingGroupARN)
-	if err != nil {
-		return nil, err
-	}
-	return nil, a.Store.Regroup(ctx, scope(ctx), &fleet.Regrouping{Thing: thing, Join: []string{group}})
-}
-
-func (a *API) removeThingFromThingGroup(ctx context.Context, in *wire.RemoveThingFromThingGroupRequest) (
-	*wire.RemoveThingFromThingGroupResponse, error,
-) {
-	thing, group, err := member(scope(ctx), in.ThingName, in.ThingARN, in.ThingGroupName, in.ThingGroupARN)
-	if err != nil {
-		return nil, err
-	}
-	return nil, a.Store.Regroup(ctx, scope(ctx), &fleet.Regrouping{Thing: thing, Leave: []string{group}})
-}
-
-// member reads a thing and a group that are each given by name, ARN or both.
-func member(sc fleet.Scope, thingName, thingARN, groupName, groupARN *string) (thing, group string, err error) {
-	if thing, err = (reference{"thing", "thingName", thingName, "thingArn", thingARN}).resolve(sc); err != nil {
-		return "", "", err
-	}
-	group, err = (reference{"thinggroup", "thingGroupName", groupName, "thingGroupArn", groupARN}).resolve(sc)
-	return thing, group, err
-}
-
-// reference is a resource that a request names, its ARN gives, or both.
-type reference struct {
-	kind       string // in its ARN
-	nameMember string
-	name       *string
-	arnMember  string
-	arn        *string
-}
-
-// resolve returns the name of what is meant. Neither, or two that do not agree,
-// are an Invalid fault; an ARN of another account or region is a NotFound one.
-func (r reference) resolve(sc fleet.Scope) (string, error) {
-	if r.arn == nil {
-		if r.name == nil {
-			return "", fault.New(fault.Invalid, "either %s or %s must be given", r.nameMember, r.arnMember)
-		}
-		return *r.name, nil
-	}
-	kind, name, err := sc.ParseARN(*r.arn)
-	if err != nil {
-		return "", err
-	}
-	if kind != r.kind {
-		return "", fault.New(fault.Invalid, "%s is the ARN of another kind of resource", r.arnMember)
-	}
-	if r.name != nil && *r.name != name {
-		return "", fault.New(fault.Invalid, "%s and %s name different resources", r.nameMember, r.arnMember)
-	}
-	return name, nil
-}
-
-func (a *API) updateThingGroupsForThing(ctx context.Context, in *wire.UpdateThingGroupsForThingRequest) (
-	*wire.UpdateThingGroupsForThingResponse, error,
-) {
-	if in.ThingName == nil {
-		return nil, fault.New(fault.Invalid, "thingName must be given")
-	}
-	return nil, a.Store.Regroup(ctx, scope(ctx), &fleet.Regrouping{
-		Thing: *in.ThingName, Leave: in.ThingGroupsToRemove, Join: in.ThingGroupsToAdd,
-	})
-}
-
-func (a *API) listThingGroupsForThing(ctx context.Context, in *wire.ListThingGroupsForThingRequest) (
-	*wire.ListThingGroupsForThingResponse, error,
-) {
-	n, after := limit(in.MaxResults), ""
-	if err := a.open(ctx, "ListThingGroupsForThing", in.NextToken, &after); err != nil {
-		return nil, err
-	}
-	names, err := a.Store.GroupsOf(ctx, scope(ctx), *in.ThingName, after, n+1)
-	if err != nil {
-		return nil, err
-	}
-	names, more := cut(names, n)
-	out := &wire.ListThingGroupsForThingResponse{ThingGroups: groupsOut(scope(ctx), names)}
-	out.NextToken, err = a.next(ctx, "ListThingGroupsForThing", more, last(names))
-	return out, err
-}
-
-func (a *API) listThingsInThingGroup(ctx context.Context, in *wire.ListThingsInThingGroupRequest) (
-	*wire.ListThingsInThingGroupResponse, error,
-) {
-	n := limit(in.MaxResults)
-	q := fleet.MemberQuery{Group: *in.ThingGroupName, Deep: value(in.Recursive), Limit: n + 1}
-	if err := a.open(ctx, "ListThingsInThingGroup", in.NextToken, &q.After); err != nil {
-		return nil, err
-	}
-	list, err := a.Store.Members(ctx, scope(ctx), q)
-	if err != nil {
-		return nil, err
-	}
-	list, more := cut(list, n)
-	out := &wire.ListThingsInThingGroupResponse{Things: make([]string, len(list))}
-	for i, m := range list {
-		out.Things[i] = m.Thing
-	}
-	out.NextToken, err = a.next(ctx, "ListThingsInThingGroup", more, last(list))
-	return out, err
 }

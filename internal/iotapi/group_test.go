@@ -29,13 +29,16 @@ type fakeRegistry struct {
 	queries      []fleet.AttachmentQuery
 }
 
-func (f *fakeRegistry) Groups(_ context.Context, _ fleet.Scope, q fleet.GroupQuery) ([]string, error) {
+func (f *fakeRegistry) Groups(_ context.Context, _ fleet.Scope, q fleet.GroupQuery) (
+	list []fleet.GroupPosition, err error,
+) {
 	f.groupQueries = append(f.groupQueries, q)
-	from := 0
-	for from < len(f.names) && f.names[from] <= q.After {
-		from++
+	for _, name := range f.names {
+		if name > q.After.Name && len(list) < q.Limit {
+			list = append(list, fleet.GroupPosition{Name: name})
+		}
 	}
-	return f.names[from:min(from+q.Limit, len(f.names))], nil
+	return list, nil
 }
 
 func (f *fakeRegistry) ThingsOfPrincipal(_ context.Context, _ fleet.Scope, q fleet.AttachmentQuery) (

@@ -12,10 +12,10 @@ import (
 func (a *API) mitigationActionOperations() []awswire.Served {
 	return []awswire.Served{
 		awswire.Op(wire.CreateMitigationAction, a.createMitigationAction).
-			Refusing("actionParams.publishFindingToSnsParams", "actionParams.addThingsToThingGroupParams.overrideDynamicGroups"),
+			Refusing("actionParams.publishFindingToSnsParams"),
 		awswire.Op(wire.DescribeMitigationAction, a.describeMitigationAction),
 		awswire.Op(wire.UpdateMitigationAction, a.updateMitigationAction).
-			Refusing("actionParams.publishFindingToSnsParams", "actionParams.addThingsToThingGroupParams.overrideDynamicGroups"),
+			Refusing("actionParams.publishFindingToSnsParams"),
 		awswire.Op(wire.DeleteMitigationAction, a.deleteMitigationAction),
 		awswire.Op(wire.ListMitigationActions, a.listMitigationActions),
 	}
@@ -111,7 +111,9 @@ func actionParams(in *wire.MitigationActionParams) (p mitigation.Params) {
 		p.UpdateCACertificate = &mitigation.UpdateCertificate{Action: *c.Action}
 	}
 	if g := in.AddThingsToThingGroupParams; g != nil {
-		p.AddThingsToThingGroup = &mitigation.AddThings{Groups: g.ThingGroupNames}
+		p.AddThingsToThingGroup = &mitigation.AddThings{
+			Groups: g.ThingGroupNames, Override: value(g.OverrideDynamicGroups),
+		}
 	}
 	if r := in.ReplaceDefaultPolicyVersionParams; r != nil {
 		p.ReplaceDefaultPolicyVersion = &mitigation.ReplacePolicy{Template: *r.TemplateName}
@@ -132,6 +134,9 @@ func paramsOut(p mitigation.Params) *wire.MitigationActionParams {
 	}
 	if g := p.AddThingsToThingGroup; g != nil {
 		out.AddThingsToThingGroupParams = &wire.AddThingsToThingGroupParams{ThingGroupNames: g.Groups}
+		if g.Override {
+			out.AddThingsToThingGroupParams.OverrideDynamicGroups = &g.Override
+		}
 	}
 	if r := p.ReplaceDefaultPolicyVersion; r != nil {
 		out.ReplaceDefaultPolicyVersionParams = &wire.ReplaceDefaultPolicyVersionParams{TemplateName: &r.Template}

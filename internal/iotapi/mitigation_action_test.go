@@ -187,8 +187,6 @@ func TestMitigationActionsAreRefused(t *testing.T) {
 	c, ctx := cordontest.Start(t, cordontest.Settings(t, "sqlite"), noOptions).IoT(), t.Context()
 	two := deactivate()
 	two.UpdateCACertificateParams = deactivateCA().UpdateCACertificateParams
-	override := joining("one")
-	override.AddThingsToThingGroupParams.OverrideDynamicGroups = new(true)
 	for _, tt := range []struct {
 		name   string
 		action string
@@ -200,7 +198,6 @@ func TestMitigationActionsAreRefused(t *testing.T) {
 		{"publishing, which is not built", "a", types.MitigationActionParams{
 			PublishFindingToSnsParams: &types.PublishFindingToSnsParams{TopicArn: new("arn:aws:sns:us-east-1:000000000000:t")},
 		}, "publishFindingToSnsParams"},
-		{"dynamic groups, which are not built", "a", override, "overrideDynamicGroups"},
 		{"logging nothing", "a", logging(types.LogLevelDisabled), "DISABLED"},
 		{"a group named twice", "a", joining("one", "two", "one"), "twice"},
 		{"no group", "a", joining(), "thingGroupNames"},

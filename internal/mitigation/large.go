@@ -48,7 +48,7 @@ func (s *slice) runLarge() error {
 func (s *slice) part(a *Action, at *attempt) (more bool, err error) {
 	cursor, most := s.task.Cursor, SliceChanges
 	if g := a.Params.AddThingsToThingGroup; g != nil {
-		most = max(1, SliceChanges/len(g.Groups))
+		most = max(1, SliceChanges/g.changes())
 	}
 	subjects, err := s.subjects(a, []*attempt{at}, cursor.After, most)
 	if err != nil {

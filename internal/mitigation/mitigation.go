@@ -51,6 +51,16 @@ type UpdateCertificate struct {
 // AddThings names the static groups that things are put into.
 type AddThings struct {
 	Groups []string `json:"groups"`
+	// Override has a thing that is in too many groups leave dynamic ones.
+	Override bool `json:"override,omitempty"`
+}
+
+// changes is how many changes it may take to put one thing into the groups.
+func (a *AddThings) changes() int {
+	if a.Override {
+		return 2 * len(a.Groups)
+	}
+	return len(a.Groups)
 }
 
 // ReplacePolicy names the document that replaces a policy's default version.

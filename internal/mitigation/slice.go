@@ -97,7 +97,7 @@ func (s *slice) costs() ([]int, error) {
 	for i, it := range s.items {
 		for _, name := range it.actions {
 			if s.kind(name).Needs == NeedsThings {
-				costs[i] += things[it.finding.Resource.Key] * len(s.task.Action(name).Params.AddThingsToThingGroup.Groups)
+				costs[i] += things[it.finding.Resource.Key] * s.task.Action(name).Params.AddThingsToThingGroup.changes()
 			} else {
 				costs[i]++
 			}

@@ -40,6 +40,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	s.audits = &audit.Service{
 		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now, Log: s.log,
 	}
+	s.engine.Register(fleet.GroupWorkKind, s.store.GroupWork())
 	tokens, err := s.tokens(ctx)
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Mitigations: &mitigation.Service{
 					Store: s.store, Workflows: s.engine, Checks: check.All, Kinds: action.All, Now: s.now,
 				},
-				Authorities: s.identity, Tokens: tokens, Now: s.now,
+				Authorities: s.identity, Workflows: s.engine, Tokens: tokens, Now: s.now,
 			}),
 			cordonapi.New(cordonapi.Config{Accounts: s.identity, Store: s.store, Tokens: tokens, Now: s.now}),
 		},

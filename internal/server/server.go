@@ -19,7 +19,9 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/ops"
 	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/seal"
@@ -165,7 +167,9 @@ func (s *Server) openOps(ctx context.Context, _ Options) error {
 	if err != nil {
 		return err
 	}
-	for kind, name := range map[string]string{"audit": "audits", "mitigation": "mitigation-tasks"} {
+	for kind, name := range map[string]string{
+		audit.WorkflowKind: "audits", mitigation.WorkflowKind: "mitigation-tasks", fleet.GroupWorkKind: "thing-groups",
+	} {
 		s.metrics.QueueAge(name, func() (float64, bool) { return s.queueAge(kind) })
 	}
 	s.ops, err = ops.Listen(ctx, ops.Config{

@@ -25,19 +25,16 @@ func (s *Store) Apply(ctx context.Context, tx durable.Tx, sc fleet.Scope, change
 // apply is the one function that makes changes true. Changes of one kind are
 // made as a set. Two changes of one resource do not stand in one list.
 func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fleet.Change) ([]int, error) {
-	a := &applying{ctx: ctx, q: q, scope: scope, now: s.millis()}
-	certs, groups := map[certificateMove][]int{}, map[fleet.Membership][]int{}
+	a := &applying{s: s, ctx: ctx, q: q, scope: scope, now: s.millis()}
+	certs, groups := map[certificateMove][]int{}, map[groupMove][]int{}
 	for i, c := range changes {
 		var err error
 		switch c := c.(type) {
 		case fleet.CertificateStatus:
 			certs[certificateMove{c.From, c.To}] = append(certs[certificateMove{c.From, c.To}], i)
 		case fleet.GroupMembership:
-			key := fleet.Membership{Group: c.Group, Root: c.Root}
-			if !c.To {
-				key.Thing = "leave" // an own set
-			}
-			groups[key] = append(groups[key], i)
+			move := groupMove{c.To, c.Group, c.Seq}
+			groups[move] = append(groups[move], i)
 		case fleet.CACertificateStatus:
 			err = a.one(i, `UPDATE ca_certificates SET status = @to, modified_at = @now, customer_version = customer_version + 1
 				WHERE scope = @scope AND id = @id AND status = @from`,
@@ -58,10 +55,8 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 			return nil, fmt.Errorf("apply changes to certificates: %w", err)
 		}
 	}
-	for key, list := range groups {
-		if err := a.memberships(key, changes, list); err != nil {
-			return nil, fmt.Errorf("apply changes to thing groups: %w", err)
-		}
+	if err := a.memberships(groups, changes); err != nil {
+		return nil, fmt.Errorf("apply changes to thing groups: %w", err)
 	}
 	slices.Sort(a.refused)
 	return a.refused, nil
@@ -69,6 +64,7 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 
 // applying is one call of apply.
 type applying struct {
+	s       *Store
 	ctx     context.Context
 	q       querier
 	scope   int64
@@ -104,35 +100,6 @@ func (a *applying) certificates(m certificateMove, changes []fleet.Change, list 
 		WHERE `+in+` AND status = @from RETURNING seq`, params, scalar[int64])
 	for _, seq := range done {
 		delete(at, seq)
-	}
-	a.refused = append(a.refused, slices.Collect(maps.Values(at))...)
-	return err
-}
-
-func (a *applying) memberships(key fleet.Membership, changes []fleet.Change, list []int) error {
-	at := make(map[string]int, len(list))
-	for _, i := range list {
-		thing := changes[i].(fleet.GroupMembership).Thing
-		if _, twice := at[thing]; twice {
-			a.refused = append(a.refused, i)
-			continue
-		}
-		at[thing] = i
-	}
-	params := args{"scope": a.scope, "group": key.Group}
-	things := slices.Sorted(maps.Keys(at))
-	text := `DELETE FROM thing_group_members WHERE scope = @scope AND thing_group = @group AND ` +
-		a.q.dialect().in("thing", "things", params, things) + ` RETURNING thing`
-	if key.Thing == "" {
-		params["now"] = a.now
-		text = `INSERT INTO thing_group_members (scope, thing, root, thing_group, created_at)
-			SELECT t.scope, t.name, g.root, g.name, @now FROM things t JOIN thing_groups g ON g.scope = t.scope
-			WHERE t.scope = @scope AND g.name = @group AND ` + a.q.dialect().in("t.name", "things", params, things) + `
-			ON CONFLICT (scope, thing, root) DO NOTHING RETURNING thing`
-	}
-	done, err := all(a.ctx, a.q, text, params, scalar[string])
-	for _, thing := range done {
-		delete(at, thing)
 	}
 	a.refused = append(a.refused, slices.Collect(maps.Values(at))...)
 	return err

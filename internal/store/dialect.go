@@ -31,6 +31,11 @@ type dialect struct {
 	// share ends a SELECT whose rows nobody locks or changes until the
 	// transaction ends, while others may read them alike.
 	share string
+	// shareDynamic and defineDynamic are statements that make transactions which
+	// change dynamic groups wait for all others; see dynamic.go.
+	shareDynamic, defineDynamic string
+	// shareGroup is a statement that keeps a thing group from being deleted.
+	shareGroup string
 }
 
 var sqliteDialect = &dialect{
@@ -60,6 +65,11 @@ var postgresDialect = &dialect{
 	share:     ` FOR SHARE`,
 	// In one order for everybody, so that no two wait for each other.
 	lockRows: `SELECT 1 FROM %s WHERE scope = @scope AND %s = ANY(@keys) ORDER BY %s FOR NO KEY UPDATE`,
+	// Whoever waits for such a lock comes before those who ask later. With a
+	// lock on a row, thing after thing could keep a dynamic group from being made.
+	shareDynamic:  `SELECT pg_advisory_xact_lock_shared(1668441444, CAST(@scope AS INTEGER))`,
+	defineDynamic: `SELECT pg_advisory_xact_lock(1668441444, CAST(@scope AS INTEGER))`,
+	shareGroup:    `SELECT 1 FROM thing_groups WHERE scope = @scope AND name = @name FOR KEY SHARE`,
 }
 
 func sqliteCode(err error) int {
@@ -131,6 +141,16 @@ func lockRows(ctx context.Context, q querier, r rowset, scope int64, keys ...str
 		return nil
 	}
 	_, err := q.exec(ctx, fmt.Sprintf(text, r.table, r.column, r.column), args{"scope": scope, "keys": keys})
+	return err
+}
+
+// shareGroup keeps a thing group where it is until the transaction ends.
+func shareGroup(ctx context.Context, q querier, scope int64, name string) error {
+	text := q.dialect().shareGroup
+	if text == "" {
+		return nil
+	}
+	_, err := q.exec(ctx, text, args{"scope": scope, "name": name})
 	return err
 }
 

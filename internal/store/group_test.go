@@ -31,7 +31,7 @@ func makeGroups(t *testing.T, s *Store, sc fleet.Scope, paths ...string) {
 			parent, name = path[:at], path[at+1:]
 			parent = parent[strings.LastIndexByte(parent, '/')+1:]
 		}
-		_, err := s.CreateGroup(context.Background(), sc, testGroup(t, name, parent), nil)
+		_, _, err := s.CreateGroup(context.Background(), sc, testGroup(t, name, parent), nil)
 		ok(t, err)
 	}
 }
@@ -52,13 +52,17 @@ func TestGroupComesBackAsStored(t *testing.T) {
 		got, ancestors, err := s.Group(ctx, here, "c")
 		ok(t, err)
 		want := testGroup(t, "c", "a")
-		want.Root, want.Depth = "b", 3
+		want.Depth, want.Place = 3, got.Place
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		wantNames(t, ancestors, []string{"b", "a"})
+		root, _, err := s.Group(ctx, here, "b")
+		if ok(t, err); got.Place.Root != root.Place.Seq || !strings.HasPrefix(got.Place.Path, root.Place.Path) {
+			t.Errorf("got place %+v, want one below %+v", got.Place, root.Place)
+		}
 		got, ancestors, err = s.Group(ctx, there, "c")
-		if err != nil || got.Parent != "" || got.Root != "c" || len(ancestors) != 0 {
+		if err != nil || got.Parent != "" || got.Place.Root != got.Place.Seq || len(ancestors) != 0 {
 			t.Errorf("got %+v below %v, %v, want a root", got, ancestors, err)
 		}
 	})
@@ -69,11 +73,11 @@ func TestCreateGroupMayBeRepeated(t *testing.T) {
 		ctx := context.Background()
 		makeGroups(t, s, here, "root")
 		tags := []fleet.Tag{{Key: "k", Value: "v"}}
-		first, err := s.CreateGroup(ctx, here, testGroup(t, "g", "root"), tags)
+		first, _, err := s.CreateGroup(ctx, here, testGroup(t, "g", "root"), tags)
 		ok(t, err)
 		again := testGroup(t, "g", "root")
 		again.ID = "another id"
-		got, err := s.CreateGroup(ctx, here, again, tags)
+		got, _, err := s.CreateGroup(ctx, here, again, tags)
 		if err != nil || got.ID != first.ID {
 			t.Errorf("got %+v, %v, want the first group", got, err)
 		}
@@ -81,14 +85,14 @@ func TestCreateGroupMayBeRepeated(t *testing.T) {
 			group *fleet.Group
 			tags  []fleet.Tag
 		}{{testGroup(t, "g", ""), tags}, {testGroup(t, "g", "root"), nil}} {
-			_, err := s.CreateGroup(ctx, here, other.group, other.tags)
+			_, _, err := s.CreateGroup(ctx, here, other.group, other.tags)
 			wantFault(t, err, fault.Exists, "g")
 			if f := fault.From(err); f.ResourceID != "g" || f.ResourceARN != here.ARN("thinggroup", "g") {
 				t.Errorf("got %q, %q, want the group named", f.ResourceID, f.ResourceARN)
 			}
 		}
 		if n := together(t, 20, func(int) error {
-			_, err := s.CreateGroup(ctx, here, testGroup(t, "race", "root"), tags)
+			_, _, err := s.CreateGroup(ctx, here, testGroup(t, "race", "root"), tags)
 			return err
 		}); n != 20 {
 			t.Errorf("got %d of 20 equal calls done, want all", n)
@@ -100,7 +104,7 @@ func TestGroupsKeepTheShapeOfHierarchies(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		create := func(name, parent string) error {
-			_, err := s.CreateGroup(ctx, here, testGroup(t, name, parent), nil)
+			_, _, err := s.CreateGroup(ctx, here, testGroup(t, name, parent), nil)
 			return err
 		}
 		makeGroups(t, s, there, "1")
@@ -143,7 +147,8 @@ func TestDeleteGroup(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		drop := func(name string, expected *int64) error {
-			return s.DeleteGroup(ctx, here, name, func(g *fleet.Group) error { return g.Expect(expected) })
+			_, err := s.DeleteGroup(ctx, here, fleet.GroupDeletion{Name: name, Expected: expected})
+			return err
 		}
 		ok(t, drop("child", new(int64(7)))) // a group that is not there is fine
 		makeThings(t, s, here, "pump")
@@ -153,7 +158,7 @@ func TestDeleteGroup(t *testing.T) {
 		makePolicies(t, s, here, "policy")
 		ok(t, s.AttachPolicy(ctx, here, "policy", fleet.Target{Kind: fleet.TargetGroup, Name: "child"}))
 		tagged := testGroup(t, "tagged", "")
-		_, err := s.CreateGroup(ctx, here, tagged, []fleet.Tag{{Key: "k", Value: "v"}})
+		_, _, err := s.CreateGroup(ctx, here, tagged, []fleet.Tag{{Key: "k", Value: "v"}})
 		ok(t, err)
 
 		wantFault(t, drop("root", nil), fault.Invalid, "child groups")
@@ -168,9 +173,9 @@ func TestDeleteGroup(t *testing.T) {
 		_, _, err = s.Group(ctx, there, "child")
 		ok(t, err)
 		ok(t, drop("tagged", nil))
-		_, err = s.CreateGroup(ctx, here, tagged, nil) // the tags of the old one are gone
+		_, _, err = s.CreateGroup(ctx, here, tagged, nil) // the tags of the old one are gone
 		ok(t, err)
-		got, err := s.CreateGroup(ctx, here, tagged, nil)
+		got, _, err := s.CreateGroup(ctx, here, tagged, nil)
 		if err != nil || got.Name != "tagged" {
 			t.Errorf("got %v, %v, want the group without tags", got, err)
 		}
@@ -190,26 +195,40 @@ func TestGroupsAreListedByName(t *testing.T) {
 			{"all groups", fleet.GroupQuery{Deep: true}, []string{"Ab", "a", "ab", "abc", "z", "zz"}},
 			{"the roots", fleet.GroupQuery{}, []string{"a", "z"}},
 			{"the children of a group", fleet.GroupQuery{Parent: "a"}, []string{"Ab", "ab"}},
-			{"everything below a group", fleet.GroupQuery{Parent: "a", Deep: true}, []string{"Ab", "ab", "abc"}},
+			{"everything below a group, a group before what is below it", fleet.GroupQuery{Parent: "a", Deep: true},
+				[]string{"ab", "abc", "Ab"}},
 			{"a prefix of all", fleet.GroupQuery{Deep: true, Prefix: "ab"}, []string{"ab", "abc"}},
 			{"a prefix of what is below a group", fleet.GroupQuery{Parent: "a", Deep: true, Prefix: "abc"}, []string{"abc"}},
-			{"behind a name", fleet.GroupQuery{Deep: true, After: "ab"}, []string{"abc", "z", "zz"}},
+			{"behind a name", fleet.GroupQuery{Deep: true, After: fleet.GroupPosition{Name: "ab"}}, []string{"abc", "z", "zz"}},
 			{"nothing below a leaf", fleet.GroupQuery{Parent: "abc", Deep: true}, nil},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				tt.query.Limit = 10
 				got, err := s.Groups(ctx, here, tt.query)
 				ok(t, err)
-				wantNames(t, got, tt.want)
-				tt.query.Limit = 1
-				got, err = s.Groups(ctx, here, tt.query)
-				ok(t, err)
-				wantNames(t, got, tt.want[:min(1, len(tt.want))])
+				wantNames(t, groupNames(got), tt.want)
+				var paged []fleet.GroupPosition
+				for tt.query.Limit = 1; ; tt.query.After = got[0] {
+					got, err = s.Groups(ctx, here, tt.query)
+					ok(t, err)
+					if len(got) == 0 {
+						break
+					}
+					paged = append(paged, got...)
+				}
+				wantNames(t, groupNames(paged), tt.want)
 			})
 		}
 		_, err := s.Groups(ctx, here, fleet.GroupQuery{Parent: "there", Limit: 10})
 		wantFault(t, err, fault.NotFound, "there")
 	})
+}
+
+func groupNames(list []fleet.GroupPosition) (names []string) {
+	for _, g := range list {
+		names = append(names, g.Name)
+	}
+	return names
 }
 
 func TestRegroup(t *testing.T) {
@@ -272,13 +291,13 @@ func TestJoiningAtOnceKeepsTheRules(t *testing.T) {
 func TestJoiningAGroupWhileItIsDeleted(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
-		allow := func(*fleet.Group) error { return nil }
 		for round := range 10 {
 			group := fmt.Sprintf("g%d", round)
 			makeGroups(t, s, here, group)
 			together(t, 10, func(i int) error {
 				if i == 5 {
-					return s.DeleteGroup(ctx, here, group, allow)
+					_, err := s.DeleteGroup(ctx, here, fleet.GroupDeletion{Name: group})
+					return err
 				}
 				thing := fmt.Sprintf("t%d", i)
 				if _, err := s.CreateThing(ctx, here, testThing(t, thing)); err != nil {
@@ -308,7 +327,8 @@ func TestAttachingPoliciesToAGroupWhileItIsDeleted(t *testing.T) {
 			makePolicies(t, s, here, policy)
 			together(t, 6, func(i int) error {
 				if i == 3 {
-					return s.DeleteGroup(ctx, here, target.Name, func(*fleet.Group) error { return nil })
+					_, err := s.DeleteGroup(ctx, here, fleet.GroupDeletion{Name: target.Name})
+					return err
 				}
 				return s.AttachPolicy(ctx, here, policy, target)
 			}, fault.NotFound)
@@ -345,7 +365,7 @@ func TestMembersArePaged(t *testing.T) {
 			}
 		}
 		wantNames(t, list("m", false), []string{"T1", "t1", "t2"})
-		wantNames(t, list("m", true), []string{"t3", "T1", "t1", "t2", "t0", "t4"})
+		wantNames(t, list("m", true), []string{"T1", "t1", "t2", "t3", "t0", "t4"})
 		wantNames(t, list("a", true), []string{"t3", "t0", "t4"})
 		wantNames(t, list("empty", true), nil)
 		_, err := s.Members(ctx, there, fleet.MemberQuery{Group: "a", Deep: true, Limit: 2})

@@ -233,6 +233,10 @@ func (s *Store) LockMitigation(ctx context.Context, tx durable.Tx, sc fleet.Scop
 	if err != nil {
 		return nil, err
 	}
+	// Some actions change the groups of things.
+	if err := shareDynamic(ctx, q, scope); err != nil {
+		return nil, err
+	}
 	return lockTask(ctx, q, sc, scope, id)
 }
 

@@ -140,9 +140,17 @@ func (s *Store) GroupStates(ctx context.Context, tx durable.Tx, sc fleet.Scope, 
 	map[string]*fleet.Group, error,
 ) {
 	return states(ctx, s, tx, sc, stateQuery[fleet.Group]{
-		text: `SELECT name, root, depth FROM thing_groups WHERE scope = @scope AND `, column: "name", keys: names,
-		scan: func(r scanner) (g fleet.Group, err error) { return g, r.Scan(&g.Name, &g.Root, &g.Depth) },
-		key:  func(g *fleet.Group) string { return g.Name },
+		text:   `SELECT name, seq, root, depth, query FROM thing_groups WHERE scope = @scope AND `,
+		column: "name", keys: names,
+		scan: func(r scanner) (g fleet.Group, err error) {
+			var query string
+			err = r.Scan(&g.Name, &g.Place.Seq, &g.Place.Root, &g.Depth, &query)
+			if query != "" {
+				g.Dynamic = &fleet.Dynamic{Query: query}
+			}
+			return g, err
+		},
+		key: func(g *fleet.Group) string { return g.Name },
 	})
 }
 
@@ -214,31 +222,6 @@ func (s *Store) ThingsOf(ctx context.Context, tx durable.Tx, sc fleet.Scope, q m
 	}
 	for _, x := range list {
 		out[x.certificate] = append(out[x.certificate], mitigation.ThingState{Name: x.thing, Groups: groups[x.thing]})
-	}
-	return out, nil
-}
-
-// lockMemberships reads the groups of some things, which then stay as they are
-// until the transaction ends.
-func lockMemberships(ctx context.Context, q querier, scope int64, things []string) (
-	map[string][]fleet.Membership, error,
-) {
-	if len(things) == 0 {
-		return nil, nil
-	}
-	if err := lockRows(ctx, q, thingRows, scope, things...); err != nil {
-		return nil, fmt.Errorf("lock things: %w", err)
-	}
-	a := args{"scope": scope}
-	list, err := all(ctx, q, `SELECT thing, thing_group, root FROM thing_group_members WHERE scope = @scope AND `+
-		q.dialect().in("thing", "things", a, things), a,
-		func(r scanner) (m fleet.Membership, err error) { return m, r.Scan(&m.Thing, &m.Group, &m.Root) })
-	if err != nil {
-		return nil, fmt.Errorf("read groups of things: %w", err)
-	}
-	out := map[string][]fleet.Membership{}
-	for _, m := range list {
-		out[m.Thing] = append(out[m.Thing], m)
 	}
 	return out, nil
 }

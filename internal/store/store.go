@@ -55,6 +55,7 @@ type Store struct {
 	stop     chan struct{}
 	loops    sync.WaitGroup
 	scopes   sync.Map // fleet.Scope → int64; a scope's number never changes
+	dynamics dynamicSets
 }
 
 const (

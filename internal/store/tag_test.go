@@ -48,11 +48,12 @@ var tagMakers = map[string]tagMaker{
 		func(s *Store, sc fleet.Scope) error { return s.DeletePolicy(context.Background(), sc, "p") }},
 	"thinggroup": {"g:1",
 		func(t *testing.T, s *Store, sc fleet.Scope, tags []fleet.Tag) {
-			_, err := s.CreateGroup(context.Background(), sc, testGroup(t, "g:1", ""), tags)
+			_, _, err := s.CreateGroup(context.Background(), sc, testGroup(t, "g:1", ""), tags)
 			ok(t, err)
 		},
 		func(s *Store, sc fleet.Scope) error {
-			return s.DeleteGroup(context.Background(), sc, "g:1", func(*fleet.Group) error { return nil })
+			_, err := s.DeleteGroup(context.Background(), sc, fleet.GroupDeletion{Name: "g:1"})
+			return err
 		}},
 	roleAliasKind: {"r",
 		func(t *testing.T, s *Store, sc fleet.Scope, tags []fleet.Tag) {

@@ -76,6 +76,22 @@ func needTarget(ctx context.Context, q querier, scope int64, t fleet.Target) err
 	return nil
 }
 
+// mayCarryPolicies returns a NotFound fault when there is no such target, and an
+// Invalid one for a dynamic thing group.
+func mayCarryPolicies(ctx context.Context, q querier, scope int64, t fleet.Target) error {
+	if t.Kind != fleet.TargetGroup {
+		return needTarget(ctx, q, scope, t)
+	}
+	g, err := findGroup(ctx, q, scope, t.Name)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.NotFound, "there is no target %s", t)
+	}
+	if err == nil && g.Dynamic != nil {
+		return fault.New(fault.Invalid, "thing group %q is dynamic, and policies attach to static groups", t.Name)
+	}
+	return err
+}
+
 // DetachPolicy detaches a policy from a target; one that is not attached, or
 // not there, is fine.
 func (s *Store) DetachPolicy(ctx context.Context, sc fleet.Scope, name string, t fleet.Target) error {
@@ -111,26 +127,38 @@ func (s *Store) AttachedPolicies(ctx context.Context, sc fleet.Scope, t fleet.Ta
 		if err := needTarget(ctx, q, scope, t); err != nil {
 			return err
 		}
-		a := args{"scope": scope, "after": p.After, "limit": p.Limit}
-		text := `SELECT policy FROM policy_targets WHERE scope = @scope AND target = @target`
 		if p.Parents && t.Kind == fleet.TargetGroup {
-			a["name"] = t.Name
-			text = `WITH RECURSIVE line (name, parent) AS (
-					SELECT name, parent FROM thing_groups WHERE scope = @scope AND name = @name
-					UNION ALL SELECT g.name, g.parent FROM thing_groups g JOIN line ON g.name = line.parent
-					WHERE g.scope = @scope)
-				SELECT DISTINCT policy FROM policy_targets WHERE scope = @scope AND target IN (
-					SELECT '` + string(fleet.TargetGroup) + `/' || name FROM line)`
-		} else {
-			a["target"] = t.String()
+			list, err = inheritedPolicies(ctx, q, scope, t.Name, p)
+			return err
 		}
-		list, err = all(ctx, q, text+` AND policy > @after ORDER BY policy LIMIT @limit`, a, scalar[string])
+		list, err = all(ctx, q, `SELECT policy FROM policy_targets WHERE scope = @scope AND target = @target
+			AND policy > @after ORDER BY policy LIMIT @limit`,
+			args{"scope": scope, "target": t.String(), "after": p.After, "limit": p.Limit}, scalar[string])
 		if err != nil {
 			return fmt.Errorf("list policies of target: %w", err)
 		}
 		return nil
 	})
 	return list, err
+}
+
+// inheritedPolicies lists the policies of a group and of all above it. They are
+// few: a hierarchy has few levels, and a group few policies.
+func inheritedPolicies(ctx context.Context, q querier, scope int64, group string, p fleet.AttachedPage) (
+	[]string, error,
+) {
+	list, err := all(ctx, q, `WITH RECURSIVE line (name, parent) AS (
+			SELECT name, parent FROM thing_groups WHERE scope = @scope AND name = @name
+			UNION ALL SELECT g.name, g.parent FROM line JOIN thing_groups g ON g.scope = @scope AND g.name = line.parent)
+		SELECT t.policy FROM line JOIN policy_targets t ON t.scope = @scope
+			AND t.target = '`+string(fleet.TargetGroup)+`/' || line.name
+		WHERE t.policy > @after`, args{"scope": scope, "name": group, "after": p.After}, scalar[string])
+	if err != nil {
+		return nil, fmt.Errorf("list policies of target: %w", err)
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return list[:min(len(list), p.Limit)], nil
 }
 
 // PolicyTargets lists what a policy is attached to, or returns a NotFound

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"hash/crc32"
 	"os"
 	"slices"
 	"strings"
@@ -113,18 +114,28 @@ func join(groups ...string) mitigation.Params {
 	return mitigation.Params{AddThingsToThingGroup: &mitigation.AddThings{Groups: groups}}
 }
 
+func overriding(groups ...string) mitigation.Params {
+	return mitigation.Params{AddThingsToThingGroup: &mitigation.AddThings{Groups: groups, Override: true}}
+}
+
 func groups(names ...string) map[string]*fleet.Group {
 	m := map[string]*fleet.Group{}
 	for _, n := range names {
-		m[n] = &fleet.Group{Name: n, Root: n}
+		m[n] = &fleet.Group{Name: n, Place: fleet.NewPlace(numberOf(n), nil)}
+		if strings.HasPrefix(n, "dynamic") {
+			m[n].Dynamic = &fleet.Dynamic{Query: "*"}
+		}
 	}
 	return m
 }
 
+// numberOf is the number of a group of that name.
+func numberOf(group string) int64 { return int64(crc32.ChecksumIEEE([]byte(group))) }
+
 func in(names ...string) []fleet.Membership {
 	list := []fleet.Membership{}
 	for _, n := range names {
-		list = append(list, fleet.Membership{Group: n, Root: n})
+		list = append(list, fleet.MembershipIn("", groups(n)[n]))
 	}
 	return list
 }
@@ -189,8 +200,22 @@ var scenarios = []scenario{
 	}, 1, mitigation.InvalidState},
 	{"a thing in another group of the tree fails", audit.AddThingsToThingGroup, join("a"), registry{
 		certificate: &fleet.Certificate{ID: "c"}, groups: groups("a"),
-		members: map[string][]fleet.Membership{"t1": {{Group: "child", Root: "a"}}},
+		members: map[string][]fleet.Membership{"t1": {{Group: "child", Seq: 1, Root: numberOf("a")}}},
 	}, 0, mitigation.InvalidState},
+	{"a dynamic group fails", audit.AddThingsToThingGroup, join("dynamic", "a"), registry{
+		certificate: &fleet.Certificate{ID: "c"}, groups: groups("dynamic", "a"),
+		members: map[string][]fleet.Membership{"t1": in()},
+	}, 1, mitigation.InvalidState},
+	{"a thing in ten groups keeps a dynamic one", audit.AddThingsToThingGroup, join("a"), registry{
+		certificate: &fleet.Certificate{ID: "c"}, groups: groups("a"),
+		members: map[string][]fleet.Membership{"t1": in("1", "2", "3", "4", "5", "6", "7", "8", "9", "dynamic")},
+	}, 0, mitigation.InvalidState},
+	{"a thing in ten groups gives up a dynamic one when told", audit.AddThingsToThingGroup, overriding("a"), registry{
+		certificate: &fleet.Certificate{ID: "c"}, groups: groups("a"),
+		members: map[string][]fleet.Membership{
+			"t1": in("1", "2", "3", "4", "5", "6", "7", "8", "9", "dynamic"), "t2": in("dynamic"),
+		},
+	}, 3, ""},
 	{"things of a certificate that is gone fail", audit.AddThingsToThingGroup, join("a"), registry{
 		groups: groups("a"),
 	}, 0, mitigation.ResourceNotFound},

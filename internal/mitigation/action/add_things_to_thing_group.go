@@ -27,7 +27,7 @@ var addThingsToThingGroup = mitigation.Kind{
 		var changes []fleet.Change
 		var failure *mitigation.Failure
 		for _, thing := range s.Things {
-			planned, err := joinGroups(thing, p.AddThingsToThingGroup.Groups, s.Groups)
+			planned, err := joinGroups(thing, p.AddThingsToThingGroup, s.Groups)
 			changes = append(changes, planned...)
 			if err != nil && failure == nil {
 				failure = &mitigation.Failure{Code: mitigation.InvalidState, Message: err.Error()}
@@ -39,20 +39,16 @@ var addThingsToThingGroup = mitigation.Kind{
 
 // joinGroups plans one thing's way into the groups. A group it may not join
 // does not keep it out of the others.
-func joinGroups(t mitigation.ThingState, names []string, groups map[string]*fleet.Group) (
+func joinGroups(t mitigation.ThingState, p *mitigation.AddThings, groups map[string]*fleet.Group) (
 	changes []fleet.Change, failed error,
 ) {
-	in := t.Groups
-	for _, name := range names {
-		m := fleet.Membership{Thing: t.Name, Group: name, Root: groups[name].Root}
-		need, err := fleet.MayJoin(m, in)
+	for _, name := range p.Groups {
+		m := fleet.MembershipIn(t.Name, groups[name])
+		more, err := fleet.Join(m, fleet.After(t.Groups, changes), p.Override)
 		if err != nil && failed == nil {
 			failed = err
 		}
-		if err == nil && need {
-			in = append(in[:len(in):len(in)], m)
-			changes = append(changes, fleet.GroupMembership{Membership: m, To: true})
-		}
+		changes = append(changes, more...)
 	}
 	return changes, failed
 }
