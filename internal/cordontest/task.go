@@ -57,6 +57,15 @@ func AwaitMitigation(t testing.TB, c *iot.Client, id string) *iot.DescribeAuditM
 		})
 }
 
+// AwaitGroup waits until the members of a dynamic group are found.
+func AwaitGroup(t testing.TB, c *iot.Client, name string) *iot.DescribeThingGroupOutput {
+	t.Helper()
+	return await(t, "dynamic group "+name, func(ctx context.Context) (*iot.DescribeThingGroupOutput, bool, error) {
+		out, err := c.DescribeThingGroup(ctx, &iot.DescribeThingGroupInput{ThingGroupName: &name})
+		return out, err == nil && out.Status == types.DynamicGroupStatusActive, err
+	})
+}
+
 // await asks until it is answered that something is done.
 func await[T any](t testing.TB, what string, ask func(context.Context) (T, bool, error)) T {
 	t.Helper()

@@ -36,3 +36,18 @@ func (i *Indexing) Check() error {
 	}
 	return nil
 }
+
+// MayQuery decides whether things can be looked for by a query, which may use
+// connectivity. Without an index of things that is a NotFound fault; without
+// connectivity in it an InvalidQuery one.
+func (i *Indexing) MayQuery(connectivity bool) error {
+	if i.Things == IndexOff {
+		return fault.New(fault.NotFound,
+			"the index AWS_Things does not exist: it is turned on by UpdateIndexingConfiguration")
+	}
+	if connectivity && i.Connectivity == IndexOff {
+		return fault.New(fault.InvalidQuery,
+			"queryString asks for connectivity, which is not indexed: thingConnectivityIndexingMode is OFF")
+	}
+	return nil
+}

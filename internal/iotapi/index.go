@@ -133,9 +133,8 @@ func (a *API) searchThings(ctx context.Context, i fleet.Indexing, query string, 
 // thingQuery reads a query about things, as they are indexed.
 func thingQuery(query string, i fleet.Indexing) (*fleetindex.Query, error) {
 	q, err := fleetindex.Parse(query)
-	if err == nil && i.Connectivity == fleet.IndexOff && q.UsesConnectivity() {
-		err = fault.New(fault.InvalidQuery,
-			"queryString asks for connectivity, which is not indexed: thingConnectivityIndexingMode is OFF")
+	if err == nil {
+		err = i.MayQuery(q.UsesConnectivity())
 	}
 	return q, err
 }

@@ -22,6 +22,7 @@ type part struct {
 }
 
 var parts = []part{
+	dynamicGroupPart,
 	tagPart,
 	transferPart,
 	suppressionPart,

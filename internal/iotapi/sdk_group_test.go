@@ -1,13 +1,18 @@
 package iotapi_test
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
+
+	"github.com/cordon-iot/cordon/internal/cordontest"
 )
 
 func (j *journey) groups() {
 	j.groupItself()
 	j.groupMembers()
+	j.dynamicGroups()
 }
 
 // groupArn is how lists name a group.
@@ -84,6 +89,56 @@ func (j *journey) groupMembers() {
 		ThingName: valve, ThingGroupName: lab,
 	}, nil)
 	step(j, &iot.ListThingGroupsForThingInput{ThingName: valve}, &iot.ListThingGroupsForThingOutput{})
-	j.refused("overrideDynamicGroups", &iot.AddThingToThingGroupInput{OverrideDynamicGroups: true})
-	j.refused("overrideDynamicGroups", &iot.UpdateThingGroupsForThingInput{OverrideDynamicGroups: true})
+}
+
+func (j *journey) dynamicGroups() {
+	name, index, query, version := new("sdk-pumps"), new("AWS_Things"), new("thingName:sdk-p*"), new("2017-09-30")
+	properties := func(description, floor string) *types.ThingGroupProperties {
+		return &types.ThingGroupProperties{ThingGroupDescription: &description,
+			AttributePayload: &types.AttributePayload{Attributes: map[string]string{"floor": floor}, Merge: true}}
+	}
+	step[iot.UpdateIndexingConfigurationOutput](j, indexAll(), nil)
+	made := step(j, &iot.CreateDynamicThingGroupInput{
+		ThingGroupName: name, IndexName: index, QueryString: query, QueryVersion: version,
+		ThingGroupProperties: properties("all pumps", "1"), Tags: []types.Tag{{Key: new("team"), Value: new("pumps")}},
+	}, &iot.CreateDynamicThingGroupOutput{
+		ThingGroupName: name, ThingGroupArn: j.arn("thinggroup", *name), ThingGroupId: &some, IndexName: index,
+		QueryString: query, QueryVersion: version,
+	})
+	query = new("thingName:sdk-v*")
+	step(j, &iot.UpdateDynamicThingGroupInput{
+		ThingGroupName: name, IndexName: index, QueryString: query, QueryVersion: version, ExpectedVersion: new(int64(1)),
+		ThingGroupProperties: properties("all valves", "2"),
+	}, &iot.UpdateDynamicThingGroupOutput{Version: 2})
+	cordontest.AwaitGroup(j, j.c, *name)
+	described := properties("all valves", "2")
+	described.AttributePayload.Merge = false
+	step(j, &iot.DescribeThingGroupInput{ThingGroupName: name}, &iot.DescribeThingGroupOutput{
+		ThingGroupName: name, ThingGroupId: made.ThingGroupId, ThingGroupArn: made.ThingGroupArn, Version: 2,
+		IndexName: index, QueryString: query, QueryVersion: version, Status: types.DynamicGroupStatusActive,
+		ThingGroupProperties: described, ThingGroupMetadata: &types.ThingGroupMetadata{CreationDate: &now},
+	})
+	step(j, &iot.ListThingsInThingGroupInput{ThingGroupName: name},
+		&iot.ListThingsInThingGroupOutput{Things: []string{"sdk-valve"}})
+
+	// A thing in ten groups gives up the dynamic one.
+	pump, crowd := new("sdk-pump"), make([]string, 11)
+	for i := range crowd {
+		crowd[i] = fmt.Sprintf("sdk-crowd-%d", i)
+		group(j, j.c, crowd[i], "")
+	}
+	valve := new("sdk-valve")
+	step[iot.UpdateThingGroupsForThingOutput](j, &iot.UpdateThingGroupsForThingInput{
+		ThingName: valve, ThingGroupsToAdd: crowd[:9],
+	}, nil)
+	step[iot.UpdateThingGroupsForThingOutput](j, &iot.UpdateThingGroupsForThingInput{
+		ThingName: valve, ThingGroupsToAdd: crowd[9:10], OverrideDynamicGroups: true,
+	}, nil)
+	step(j, &iot.ListThingsInThingGroupInput{ThingGroupName: name}, &iot.ListThingsInThingGroupOutput{})
+	step[iot.AddThingToThingGroupOutput](j, &iot.AddThingToThingGroupInput{
+		ThingName: pump, ThingGroupName: &crowd[10], OverrideDynamicGroups: true,
+	}, nil)
+	step[iot.DeleteDynamicThingGroupOutput](j, &iot.DeleteDynamicThingGroupInput{
+		ThingGroupName: name, ExpectedVersion: new(int64(2)),
+	}, nil)
 }

@@ -19,6 +19,7 @@ func (j *journey) actions() {
 		types.MitigationActionTypeReplaceDefaultPolicyVersion: blanking(),
 		types.MitigationActionTypeEnableIotLogging:            logging(types.LogLevelInfo),
 	}
+	params[types.MitigationActionTypeAddThingsToThingGroup].AddThingsToThingGroupParams.OverrideDynamicGroups = new(true)
 	for kind, p := range params {
 		name := new("sdk-" + string(kind))
 		made := step(j, &iot.CreateMitigationActionInput{ActionName: name, RoleArn: role, ActionParams: &p,
@@ -47,14 +48,9 @@ func (j *journey) actions() {
 	notify := &types.MitigationActionParams{PublishFindingToSnsParams: &types.PublishFindingToSnsParams{
 		TopicArn: new("arn:aws:sns:us-east-1:000000000000:t"),
 	}}
-	override := new(joining("sdk-lab"))
-	override.AddThingsToThingGroupParams.OverrideDynamicGroups = new(true)
-	const sns, dynamic = "actionParams.publishFindingToSnsParams",
-		"actionParams.addThingsToThingGroupParams.overrideDynamicGroups"
+	const sns = "actionParams.publishFindingToSnsParams"
 	j.refused(sns, &iot.CreateMitigationActionInput{ActionName: &last, RoleArn: role, ActionParams: notify})
 	j.refused(sns, &iot.UpdateMitigationActionInput{ActionName: &last, ActionParams: notify})
-	j.refused(dynamic, &iot.CreateMitigationActionInput{ActionName: &last, RoleArn: role, ActionParams: override})
-	j.refused(dynamic, &iot.UpdateMitigationActionInput{ActionName: &last, ActionParams: override})
 }
 
 func (j *journey) mitigating() {
@@ -146,9 +142,11 @@ func (j *journey) mitigationCanceled(audit string, certs ...string) {
 // there, so that its third is skipped.
 func (j *journey) mitigationFailed(finding, other string) {
 	id, names := "sdk-failed", []string{"1-deactivate", "2-join", "3-join"}
+	never := joining("sdk-group-1")
+	never.AddThingsToThingGroupParams.OverrideDynamicGroups = new(true)
 	described := j.taskBegun(id, aimAtFinding(finding, other), mapping{checkExpiring: names},
 		taskAction{names[0], deactivate()}, taskAction{names[1], joining("sdk-nothing")},
-		taskAction{names[2], joining("sdk-group-1")})
+		taskAction{names[2], never})
 	j.ended(id, described, types.AuditMitigationActionsTaskStatusFailed, map[string]counts{checkExpiring: {2, 0, 2, 0, 0}})
 	executed := []types.AuditMitigationActionExecutionMetadata{
 		{Status: types.AuditMitigationActionsExecutionStatusCompleted},

@@ -38,11 +38,6 @@ var unset = map[string][]string{
 	"no check that is built fails with a code, or waits for data": {
 		"AuditCheckDetails.errorCode", "TaskStatistics.failedChecks", "TaskStatistics.waitingForDataCollectionChecks",
 	},
-	"there are no dynamic groups": {
-		"DescribeThingGroupResponse.indexName", "DescribeThingGroupResponse.queryString",
-		"DescribeThingGroupResponse.queryVersion", "DescribeThingGroupResponse.status",
-		"AddThingsToThingGroupParams.overrideDynamicGroups",
-	},
 	"there are no shadows, and no violations are detected": {
 		"ThingDocument.shadow", "ThingDocument.deviceDefender", "ThingIndexingConfiguration.filter",
 	},

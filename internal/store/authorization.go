@@ -84,12 +84,11 @@ func holderTargets(ctx context.Context, q querier, scope int64, h fleet.Holders)
 	return targets, err
 }
 
-// lineText has a condition on root that always holds, without which SQLite,
-// which does not count rows, would begin with all that the scope has.
+// lineText reads the groups of a thing and those above them and above a group.
 const lineText = `WITH RECURSIVE line (name, parent) AS (
-		SELECT name, parent FROM thing_groups WHERE scope = @scope AND name IN (
-			SELECT thing_group FROM thing_group_members WHERE scope = @scope AND thing = @thing AND root > ''
-			UNION ALL SELECT CAST(@group AS TEXT))
+		SELECT g.name, g.parent FROM group_members m JOIN thing_groups g ON g.seq = m.thing_group
+			WHERE m.scope = @scope AND m.thing = @thing
+		UNION SELECT g.name, g.parent FROM thing_groups g WHERE g.scope = @scope AND g.name = @group
 		UNION SELECT g.name, g.parent FROM line JOIN thing_groups g ON g.scope = @scope AND g.name = line.parent)
 	SELECT name FROM line`
 

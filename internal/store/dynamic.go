@@ -102,7 +102,16 @@ func (s *Store) dynamicGroups(ctx context.Context, q querier, scope int64) (*dyn
 		return set, nil
 	}
 	set := &dynamicSet{version: version}
-	set.groups, err = all(ctx, q, `SELECT name, seq, query FROM thing_groups
+	if set.groups, err = readDynamic(ctx, q, scope); err != nil {
+		return nil, err
+	}
+	s.dynamics.put(scope, set)
+	return set, nil
+}
+
+// readDynamic reads and compiles the queries of a scope.
+func readDynamic(ctx context.Context, q querier, scope int64) ([]dynamicGroup, error) {
+	list, err := all(ctx, q, `SELECT name, seq, query FROM thing_groups
 		WHERE scope = @scope AND query <> '' ORDER BY seq`, args{"scope": scope},
 		func(r scanner) (g dynamicGroup, err error) {
 			m := fleet.Membership{Dynamic: true}
@@ -118,8 +127,7 @@ func (s *Store) dynamicGroups(ctx context.Context, q querier, scope int64) (*dyn
 	if err != nil {
 		return nil, fmt.Errorf("read dynamic groups: %w", err)
 	}
-	s.dynamics.put(scope, set)
-	return set, nil
+	return list, nil
 }
 
 // verdicts judges a thing by the groups' queries.
@@ -159,14 +167,14 @@ func (s *Store) judge(ctx context.Context, q querier, scope int64, things []stri
 	if err != nil {
 		return err
 	}
-	docs, err := documents(ctx, q, scope, things, in)
+	docs, err := judgedDocuments(ctx, q, scope, things, in)
 	if err != nil {
 		return err
 	}
 	var joins []fleet.Membership
 	leaves := map[int64][]string{}
-	for i := range docs {
-		leave, join := fleet.Judge(in[docs[i].Name], set.verdicts(&docs[i]))
+	for _, d := range docs {
+		leave, join := fleet.Judge(in[d.Name], set.verdicts(d))
 		joins = append(joins, join...)
 		for _, m := range leave {
 			leaves[m.Seq] = append(leaves[m.Seq], m.Thing)
@@ -196,43 +204,65 @@ func (s *Store) joinDynamic(ctx context.Context, q querier, scope int64, joins [
 	return nil
 }
 
-// documents reads things as the queries of dynamic groups see them, given the
-// groups they are in. Things that are not there are left out.
-func documents(ctx context.Context, q querier, scope int64, things []string, in map[string][]fleet.Membership) (
-	[]fleetindex.Document, error,
-) {
+// judgedDocuments reads things as the queries of dynamic groups see them, given
+// the groups they are in, of which static ones alone count. Things that are not
+// there are left out.
+func judgedDocuments(ctx context.Context, q querier, scope int64, things []string,
+	in map[string][]fleet.Membership,
+) ([]*fleetindex.Document, error) {
 	a := args{"scope": scope}
-	docs, err := all(ctx, q, `SELECT name, id, thing_type, attributes FROM things WHERE scope = @scope AND `+
-		q.dialect().in("name", "things", a, things), a, func(r scanner) (d fleetindex.Document, err error) {
-		var attributes string
-		if err := r.Scan(&d.Name, &d.ID, &d.Type, &attributes); err != nil {
-			return d, err
-		}
-		return d, fromJSON(attributes, &d.Attributes)
-	})
+	docs, err := all(ctx, q, documentText+q.dialect().in("t.name", "things", a, things), a, scanDocument)
 	if err != nil {
 		return nil, fmt.Errorf("read things for dynamic groups: %w", err)
 	}
-	for i := range docs {
-		for _, m := range in[docs[i].Name] {
+	for _, d := range docs {
+		for _, m := range in[d.Name] {
 			if !m.Dynamic {
-				docs[i].Groups = append(docs[i].Groups, m.Group)
+				d.Groups = append(d.Groups, m.Group)
 			}
 		}
 	}
 	return docs, nil
 }
 
-// mayDefine decides whether a scope may have another dynamic group. Too many
-// are a Limit fault.
-func (s *Store) mayDefine(ctx context.Context, q querier, scope int64) error {
+// mayDefine decides whether a scope may have a dynamic group, as one more or
+// with another query: what it asks for must be indexed, see
+// [fleet.Indexing.MayQuery], and too many are a Limit fault.
+func (s *Store) mayDefine(ctx context.Context, q querier, scope int64, query string, more int) error {
+	i, err := indexing(ctx, q, scope)
+	if err != nil {
+		return err
+	}
+	parsed, err := fleetindex.Parse(query)
+	if err != nil {
+		return err
+	}
+	if err := i.MayQuery(parsed.UsesConnectivity()); err != nil {
+		return err
+	}
 	n, err := count(ctx, q, `SELECT count(*) FROM (SELECT 1 FROM thing_groups WHERE scope = @scope AND query <> ''
 		LIMIT @limit) few`, args{"scope": scope, "limit": s.quotas.DynamicGroups})
 	if err != nil {
 		return fmt.Errorf("count dynamic groups: %w", err)
 	}
-	if int(n) >= s.quotas.DynamicGroups {
+	if int(n)+more > s.quotas.DynamicGroups {
 		return fault.New(fault.Limit, "there are %d dynamic thing groups, which is the most", n)
+	}
+	return nil
+}
+
+// mayIndex decides whether what the dynamic groups ask for stays indexed under
+// other settings. If not, that is an Invalid fault.
+func mayIndex(ctx context.Context, q querier, scope int64, i fleet.Indexing) error {
+	set, err := readDynamic(ctx, q, scope)
+	if err != nil {
+		return err
+	}
+	for _, g := range set {
+		if f := fault.From(i.MayQuery(g.query.UsesConnectivity())); f != nil {
+			return fault.New(fault.Invalid, "the dynamic thing group %q asks for what would not be indexed: %s",
+				g.membership.Group, f.Text)
+		}
 	}
 	return nil
 }
@@ -255,7 +285,13 @@ func (s *Store) UpdateDynamicGroup(ctx context.Context, sc fleet.Scope, name str
 		if err != nil {
 			return err
 		}
-		if err := saveGroup(ctx, q, scope, g); err != nil || !anew {
+		if !anew {
+			return saveGroup(ctx, q, scope, g)
+		}
+		if err := s.mayDefine(ctx, q, scope, g.Dynamic.Query, 0); err != nil {
+			return err
+		}
+		if err := saveGroup(ctx, q, scope, g); err != nil {
 			return err
 		}
 		work, err = s.setGroupWork(ctx, q, scope, g.Place.Seq, finding)

@@ -64,25 +64,23 @@ func (s *Store) CreateGroup(ctx context.Context, sc fleet.Scope, g *fleet.Group,
 				return err
 			}
 		}
+		made := false
 		old, err := findGroup(ctx, q, scope, g.Name)
 		if fault.Is(err, fault.NotFound) {
-			var made bool
-			if made, err = s.insertGroup(ctx, q, scope, g); made {
-				stored = g
-				if g.Dynamic != nil {
-					work, err = s.setGroupWork(ctx, q, scope, g.Place.Seq, finding)
+			if made, err = s.insertGroup(ctx, q, scope, g); err == nil && !made { // another call made it first
+				if old, err = findGroup(ctx, q, scope, g.Name); fault.Is(err, fault.NotFound) {
+					return fault.New(fault.Unavailable, "thing group %q was deleted at this moment; try again", g.Name)
 				}
-				return errors.Join(err, setTags(ctx, q, scope, arn, tags))
-			}
-			if err == nil { // another call made it first
-				old, err = findGroup(ctx, q, scope, g.Name)
-			}
-			if fault.Is(err, fault.NotFound) {
-				return fault.New(fault.Unavailable, "thing group %q was deleted at this moment; try again", g.Name)
 			}
 		}
 		if err != nil {
 			return err
+		}
+		if made {
+			if stored = g; g.Dynamic != nil {
+				work, err = s.setGroupWork(ctx, q, scope, g.Place.Seq, finding)
+			}
+			return errors.Join(err, setTags(ctx, q, scope, arn, tags))
 		}
 		same, err := sameTags(ctx, q, scope, arn, tags)
 		if err == nil && (!same || !g.Same(old)) {
@@ -101,7 +99,7 @@ func (s *Store) insertGroup(ctx context.Context, q querier, scope int64, g *flee
 	var above *fleet.Group
 	var parent *string
 	if g.Dynamic != nil {
-		if err := s.mayDefine(ctx, q, scope); err != nil {
+		if err := s.mayDefine(ctx, q, scope, g.Dynamic.Query, 1); err != nil {
 			return false, err
 		}
 	}
@@ -292,8 +290,8 @@ func (s *Store) removeGroup(ctx context.Context, q querier, scope int64, g *flee
 		args{"scope": scope, "name": g.Name}); err != nil {
 		return "", fmt.Errorf("delete thing group: %w", err)
 	}
-	members, err := count(ctx, q, `SELECT count(*) FROM (SELECT 1 FROM group_members WHERE thing_group = @seq LIMIT 1) few`,
-		args{"seq": g.Place.Seq})
+	members, err := count(ctx, q, `SELECT count(*) FROM (
+		SELECT 1 FROM group_members WHERE thing_group = @seq LIMIT 1) few`, args{"seq": g.Place.Seq})
 	if err != nil {
 		return "", fmt.Errorf("look for members: %w", err)
 	}

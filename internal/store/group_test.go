@@ -36,6 +36,14 @@ func makeGroups(t *testing.T, s *Store, sc fleet.Scope, paths ...string) {
 	}
 }
 
+// dropGroup deletes a static group and leaves its members to their work.
+func dropGroup(t *testing.T, s *Store, sc fleet.Scope, name string) fleet.GroupWork {
+	t.Helper()
+	work, err := s.DeleteGroup(context.Background(), sc, fleet.GroupDeletion{Name: name})
+	ok(t, err)
+	return work
+}
+
 // join puts a thing into groups.
 func join(t *testing.T, s *Store, sc fleet.Scope, thing string, groups ...string) {
 	t.Helper()

@@ -189,11 +189,10 @@ func (s *Store) astray(ctx context.Context, q querier, do *work, set *dynamicSet
 	if err != nil {
 		return nil, err
 	}
-	docs, err := documents(ctx, q, do.scope, things, in)
-	for i := range docs {
-		leave, join := fleet.Judge(in[docs[i].Name], set.verdicts(&docs[i]))
-		if len(leave)+len(join) > 0 {
-			list = append(list, docs[i].Name)
+	docs, err := judgedDocuments(ctx, q, do.scope, things, in)
+	for _, d := range docs {
+		if leave, join := fleet.Judge(in[d.Name], set.verdicts(d)); len(leave)+len(join) > 0 {
+			list = append(list, d.Name)
 		}
 	}
 	return list, err

@@ -33,9 +33,12 @@ func (s *Store) Indexing(ctx context.Context, sc fleet.Scope) (i fleet.Indexing,
 }
 
 // UpdateIndexing stores what change makes of the account's settings for fleet
-// indexing.
+// indexing. What a dynamic group asks for stays indexed, by an Invalid fault.
 func (s *Store) UpdateIndexing(ctx context.Context, sc fleet.Scope, change func(*fleet.Indexing) error) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+		if err := defineDynamic(ctx, q, scope); err != nil {
+			return err
+		}
 		if err := lockScope(ctx, q, scope); err != nil {
 			return err
 		}
@@ -44,6 +47,9 @@ func (s *Store) UpdateIndexing(ctx context.Context, sc fleet.Scope, change func(
 			return err
 		}
 		if err := change(&i); err != nil {
+			return err
+		}
+		if err := mayIndex(ctx, q, scope, i); err != nil {
 			return err
 		}
 		_, err = q.exec(ctx, `INSERT INTO indexing_configurations (scope, things, connectivity, groups)

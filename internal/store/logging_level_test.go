@@ -73,7 +73,7 @@ func TestLevelsOfLogs(t *testing.T) {
 		}
 		ok(t, s.DeleteLogLevel(ctx, here, fleet.LogTarget{Type: fleet.LogClientID, Name: "a"}))
 		ok(t, s.DeleteLogLevel(ctx, here, fleet.LogTarget{Type: fleet.LogClientID, Name: "a"}))
-		ok(t, s.DeleteGroup(ctx, here, "g", func(*fleet.Group) error { return nil }))
+		dropGroup(t, s, here, "g")
 		makeGroups(t, s, here, "g")
 		if got, want := levels(t, s, fleet.LogLevelPage{}),
 			"DEFAULT=ERROR CLIENT_ID/b=INFO PRINCIPAL_ID/p=INFO SOURCE_IP/10.0.0.1=DEBUG"; got != want {
@@ -125,9 +125,7 @@ func TestNoGroupIsDeletedWithoutItsLevel(t *testing.T) {
 					wantFault(t, err, fault.Invalid, "there is no thing group")
 				}
 			})
-			wg.Go(func() {
-				ok(t, s.DeleteGroup(context.Background(), here, name, func(*fleet.Group) error { return nil }))
-			})
+			wg.Go(func() { dropGroup(t, s, here, name) })
 			wg.Wait()
 		}
 		if got := levels(t, s, fleet.LogLevelPage{Type: fleet.LogGroup}); got != "" {

@@ -252,7 +252,8 @@ func (a *applying) membership(move groupMove, changes []fleet.Change, list []int
 	params := args{"scope": a.scope, "group": move.group, "seq": move.seq}
 	things := slices.Sorted(maps.Keys(at))
 	text := `DELETE FROM group_members WHERE scope = @scope AND ` + a.q.dialect().in("thing", "things", params, things) +
-		` AND thing_group = (SELECT seq FROM thing_groups WHERE scope = @scope AND name = @group AND CAST(@seq AS BIGINT) IN (0, seq))
+		` AND thing_group = (SELECT seq FROM thing_groups
+			WHERE scope = @scope AND name = @group AND CAST(@seq AS BIGINT) IN (0, seq))
 		RETURNING thing`
 	if move.join {
 		params["now"] = a.now

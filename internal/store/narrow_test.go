@@ -22,7 +22,7 @@ var mayBeSorted = regexp.MustCompile(`WITH RECURSIVE|v.document`)
 // through an index by the scope alone. The numbers of scopes in these tests are
 // below ten.
 var wide = map[*dialect]*regexp.Regexp{
-	sqliteDialect:   regexp.MustCompile(`SCAN (p|v|m|g|things|thing_\w+|polic\w+|certificates)\b|\(scope=\?\)`),
+	sqliteDialect:   regexp.MustCompile(`SCAN (p|v|m|g|things|thing_\w+|group_\w+|polic\w+|certificates)\b|\(scope=\?\)`),
 	postgresDialect: regexp.MustCompile(`Seq Scan on|Index Cond: \(scope = '\d'::bigint\)$`),
 }
 
@@ -70,10 +70,12 @@ func forEachNarrow(t *testing.T, furnish, run func(t *testing.T, s *Store)) {
 const manyRows = `SET session_replication_role = replica;
 	INSERT INTO things (scope, name, id, attributes, version, created_at)
 		SELECT 1, 'n' || i, 'i', '{}', 1, 1 FROM generate_series(1, 20000) i;
-	INSERT INTO thing_groups (scope, name, id, parent, root, depth, description, attributes, version, created_at)
-		SELECT 1, 'n' || i, 'i', 'n' || i / 5, 'r', 1, '', '{}', 1, 1 FROM generate_series(1, 20000) i;
-	INSERT INTO thing_group_members (scope, thing, root, thing_group, created_at)
-		SELECT 1, 'n' || i, 'r', 'n' || i, 1 FROM generate_series(1, 20000) i;
+	INSERT INTO thing_groups (scope, name, id, parent, seq, root, path, depth, description, attributes, version,
+			created_at)
+		SELECT 1, 'n' || i, 'i', 'n' || i / 5, 1000000 + i, 1000000 + i, 'z' || i, 1, '', '{}', 1, 1
+		FROM generate_series(1, 20000) i;
+	INSERT INTO group_members (scope, thing, root, thing_group, created_at)
+		SELECT 1, 'n' || i, 1000000 + i, 1000000 + i, 1 FROM generate_series(1, 20000) i;
 	INSERT INTO thing_principals (scope, certificate, thing, exclusive, created_at)
 		SELECT 1, 'n' || i / 3, 'n' || i, false, 1 FROM generate_series(1, 20000) i;
 	INSERT INTO certificates SELECT seq + i, scope, 'n' || i, status, mode, ca_id, key_type, key_bits, roca,

@@ -129,10 +129,7 @@ func documents(ctx context.Context, q querier, scope int64, names []string) ([]*
 	found := make(map[string]*fleetindex.Document, len(names))
 	for chunk := range slices.Chunk(names, candidateChunk) {
 		a := args{"scope": scope}
-		list, err := all(ctx, q, `SELECT t.name, t.id, t.thing_type, t.attributes, coalesce(c.connected, FALSE),
-				coalesce(c.changed_at, 0), coalesce(c.reason, '')
-			FROM things t LEFT JOIN thing_connectivity c ON c.scope = t.scope AND c.thing = t.name
-			WHERE t.scope = @scope AND `+q.dialect().in("t.name", "things", a, chunk), a, scanDocument)
+		list, err := all(ctx, q, documentText+q.dialect().in("t.name", "things", a, chunk), a, scanDocument)
 		if err != nil {
 			return nil, err
 		}
@@ -150,6 +147,12 @@ func documents(ctx context.Context, q querier, scope int64, names []string) ([]*
 	return out, nil
 }
 
+// documentText reads things as queries see them, but for their groups.
+const documentText = `SELECT t.name, t.id, t.thing_type, t.attributes, coalesce(c.connected, FALSE),
+		coalesce(c.changed_at, 0), coalesce(c.reason, '')
+	FROM things t LEFT JOIN thing_connectivity c ON c.scope = t.scope AND c.thing = t.name
+	WHERE t.scope = @scope AND `
+
 func scanDocument(r scanner) (*fleetindex.Document, error) {
 	d := &fleetindex.Document{}
 	var attributes string
@@ -162,21 +165,12 @@ func scanDocument(r scanner) (*fleetindex.Document, error) {
 
 // addGroups adds the groups that things are in, by name.
 func addGroups(ctx context.Context, q querier, scope int64, things []string, to map[string]*fleetindex.Document) error {
-	a := args{"scope": scope}
-	list, err := all(ctx, q, `SELECT m.thing, m.thing_group FROM thing_group_members m WHERE m.scope = @scope AND `+
-		q.dialect().in("m.thing", "things", a, things), a, func(r scanner) (m fleet.Membership, err error) {
-		return m, r.Scan(&m.Thing, &m.Group)
-	})
-	if err != nil {
-		return err
-	}
-	for _, m := range list {
-		if d := to[m.Thing]; d != nil {
+	in, _, err := memberships(ctx, q, scope, things)
+	for _, d := range to {
+		for _, m := range in[d.Name] {
 			d.Groups = append(d.Groups, m.Group)
 		}
-	}
-	for _, d := range to {
 		slices.Sort(d.Groups)
 	}
-	return nil
+	return err
 }

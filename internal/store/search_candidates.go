@@ -134,8 +134,7 @@ const (
 	byType = `SELECT t.name FROM thing_types y JOIN things t ON t.scope = y.scope AND t.thing_type = y.name
 			AND t.thing_type <> ''
 		WHERE y.scope = @scope AND lower(y.name) >= @low AND lower(y.name) <= @high`
-	byGroup = `SELECT m.thing FROM thing_groups g JOIN thing_group_members m ON m.scope = g.scope
-			AND m.thing_group = g.name
+	byGroup = `SELECT m.thing FROM thing_groups g JOIN group_members m ON m.thing_group = g.seq
 		WHERE g.scope = @scope AND lower(g.name) >= @low AND lower(g.name) <= @high`
 	byValue = `SELECT thing FROM thing_attributes WHERE scope = @scope AND name = @name AND folded >= @low
 		AND folded <= @high`

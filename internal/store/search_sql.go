@@ -134,8 +134,8 @@ func (c *searchText) attribute(name string, t *fleetindex.Term) string {
 }
 
 func (c *searchText) group(t *fleetindex.Term) string {
-	return `(SELECT count(*) FROM thing_group_members m WHERE m.scope = t.scope AND m.thing = t.name AND ` +
-		c.fits("lower(m.thing_group)", t) + ") > 0"
+	return `(SELECT count(*) FROM group_members m JOIN thing_groups g ON g.seq = m.thing_group
+		WHERE m.scope = t.scope AND m.thing = t.name AND ` + c.fits("lower(g.name)", t) + ") > 0"
 }
 
 func (c *searchText) connectivity(condition string) string {

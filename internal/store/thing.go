@@ -58,7 +58,7 @@ func noThing(name string) *fault.Fault {
 // the same in all that its owner chose. A different one is an Exists fault; a
 // type that is not there is a NotFound fault, a deprecated one Invalid.
 func (s *Store) CreateThing(ctx context.Context, sc fleet.Scope, t *fleet.Thing) (stored *fleet.Thing, err error) {
-	err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+	err = s.changingThing(ctx, sc, t.Name, func(ctx context.Context, q querier, scope int64) error {
 		n, err := q.exec(ctx, `INSERT INTO things (scope, name, id, thing_type, attributes, version, created_at)
 			VALUES (@scope, @name, @id, @type, @attributes, @version, @created) ON CONFLICT (scope, name) DO NOTHING`,
 			args{
@@ -141,7 +141,7 @@ func (s *Store) Thing(ctx context.Context, sc fleet.Scope, name string) (t *flee
 // thing, or returns a NotFound fault. Another type that is not there is one too,
 // a deprecated one Invalid.
 func (s *Store) UpdateThing(ctx context.Context, sc fleet.Scope, name string, change func(*fleet.Thing) error) error {
-	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+	return s.changingThing(ctx, sc, name, func(ctx context.Context, q querier, scope int64) error {
 		if err := lockRows(ctx, q, thingRows, scope, name); err != nil {
 			return fmt.Errorf("lock thing: %w", err)
 		}

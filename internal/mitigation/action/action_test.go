@@ -54,7 +54,11 @@ func (r *registry) subject(f *audit.Finding) *mitigation.Subject {
 	s.Logging = &l
 	for _, name := range []string{"t1", "t2"} {
 		if in, ok := r.members[name]; ok {
-			s.Things = append(s.Things, mitigation.ThingState{Name: name, Groups: slices.Clone(in)})
+			in = slices.Clone(in)
+			for i := range in {
+				in[i].Thing = name
+			}
+			s.Things = append(s.Things, mitigation.ThingState{Name: name, Groups: in})
 		}
 	}
 	return s
