@@ -12,20 +12,26 @@ import (
 )
 
 // Apply makes changes true inside a slice. It returns the positions in the
-// list of those whose old side did not hold; they were not made.
+// list of those whose old side did not hold; they were not made. The dynamic
+// groups follow.
 func (s *Store) Apply(ctx context.Context, tx durable.Tx, sc fleet.Scope, changes []fleet.Change) ([]int, error) {
 	q := s.slice(tx)
 	scope, err := s.scope(ctx, q, sc)
 	if err != nil {
 		return nil, err
 	}
-	return s.apply(ctx, q, scope, changes)
+	refused, err := s.apply(ctx, q, scope, changes)
+	if err != nil {
+		return nil, err
+	}
+	return refused, s.judge(ctx, q, scope, movedThings(changes))
 }
 
 // apply is the one function that makes changes true. Changes of one kind are
-// made as a set. Two changes of one resource do not stand in one list.
+// made as a set. Two changes of one resource do not stand in one list. Whoever
+// moves things between groups has them judged once all is done.
 func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fleet.Change) ([]int, error) {
-	a := &applying{s: s, ctx: ctx, q: q, scope: scope, now: s.millis()}
+	a := &applying{ctx: ctx, q: q, scope: scope, now: s.millis()}
 	certs, groups := map[certificateMove][]int{}, map[groupMove][]int{}
 	for i, c := range changes {
 		var err error
@@ -64,7 +70,6 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 
 // applying is one call of apply.
 type applying struct {
-	s       *Store
 	ctx     context.Context
 	q       querier
 	scope   int64

@@ -31,6 +31,9 @@ func (s *Store) Import(ctx context.Context, sc fleet.Scope, b *fleet.ImportBatch
 			b.Devices[i].Refused = given[i]
 		}
 		err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+			if err := shareDynamic(ctx, q, scope); err != nil {
+				return err
+			}
 			if out, err = s.findBatch(ctx, q, scope, b); out != nil || err != nil {
 				return err
 			}

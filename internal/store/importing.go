@@ -282,8 +282,8 @@ func (im *importing) judgeGroups(d *fleet.ImportDevice, p *planned) error {
 		}
 	}
 	r := fleet.Regrouping{Thing: d.Thing.Name, Join: d.Groups}
-	_, join, err := r.Plan(im.member[d.Thing.Name], im.groups)
-	p.joins = join
+	joins, err := r.Plan(im.member[d.Thing.Name], im.groups)
+	p.joins = joins
 	return err
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -30,7 +31,10 @@ func (im *importing) store() error {
 			return fault.New(fault.Exists, "a thing joined or left a group at this moment")
 		}
 	}
-	return nil
+	changed := slices.Concat(movedThings(im.joins),
+		collect(im.newThings, func(t **fleet.Thing) string { return (*t).Name }))
+	slices.Sort(changed)
+	return im.s.judge(im.ctx, im.q, im.scope, slices.Compact(changed))
 }
 
 // apart parts changes into lists in which no thing joins a group twice: a set

@@ -42,7 +42,10 @@ func (s *Store) Regroup(ctx context.Context, sc fleet.Scope, r *fleet.Regrouping
 		if err == nil && len(refused) > 0 {
 			return fault.New(fault.NotFound, "a thing group was deleted at this moment")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.judge(ctx, q, scope, movedThings(changes))
 	})
 }
 
@@ -211,8 +214,8 @@ type groupMove struct {
 	seq   int64 // 0 when only the name is known
 }
 
-// memberships makes changes of memberships true, leaving before joining, and
-// has the dynamic groups follow. Groups come in order, for they are locked.
+// memberships makes changes of memberships true, leaving before joining. Groups
+// come in order, for they are locked.
 func (a *applying) memberships(sets map[groupMove][]int, changes []fleet.Change) error {
 	moves := slices.SortedFunc(maps.Keys(sets), func(x, y groupMove) int {
 		if x.join != y.join {
@@ -225,13 +228,18 @@ func (a *applying) memberships(sets map[groupMove][]int, changes []fleet.Change)
 			return err
 		}
 	}
+	return nil
+}
+
+// movedThings lists the things of changes that join or leave groups.
+func movedThings(changes []fleet.Change) []string {
 	moved := map[string]bool{}
-	for _, list := range sets {
-		for _, i := range list {
-			moved[changes[i].(fleet.GroupMembership).Thing] = true
+	for _, c := range changes {
+		if m, ok := c.(fleet.GroupMembership); ok {
+			moved[m.Thing] = true
 		}
 	}
-	return a.s.judge(a.ctx, a.q, a.scope, sortedKeys(moved))
+	return sortedKeys(moved)
 }
 
 // membership makes things join or leave one group.
