@@ -69,7 +69,10 @@ type PolicyDraft struct {
 	Generation string // of the policy, if it is new
 	Text       string
 	Document   *policy.Document
-	Created    time.Time
+	// Verdicts are those on the document. Hostile ones take milliseconds, so
+	// that they are made before anything is locked.
+	Verdicts policy.Analysis
+	Created  time.Time
 }
 
 // NewPolicyDraft reads a document. The fault is MalformedPolicy.
@@ -78,7 +81,10 @@ func NewPolicyDraft(name, text string, now time.Time) (*PolicyDraft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PolicyDraft{Policy: name, Generation: newGeneration(), Text: text, Document: document, Created: now}, nil
+	return &PolicyDraft{
+		Policy: name, Generation: newGeneration(), Text: text, Document: document, Verdicts: policy.Analyze(document),
+		Created: now,
+	}, nil
 }
 
 // VersionDeletable decides whether a version of a policy may be removed.

@@ -10,13 +10,12 @@ import (
 // analyzedAtOnce is how many documents are analysed again in one transaction.
 const analyzedAtOnce = 200
 
-// analysisArgs are the verdicts on a document as they are stored.
-func analysisArgs(doc *policy.Document) args {
-	found := policy.Analyze(doc)
-	if found.Broad == nil {
-		found.Broad = []string{}
+// broadJSON is the stored form of a list of actions.
+func broadJSON(actions []string) string {
+	if actions == nil {
+		return "[]"
 	}
-	return args{"broad": toJSON(found.Broad), "wildcards": found.DenyWildcards, "bypass": found.DenyBypass}
+	return toJSON(actions)
 }
 
 // storedDocument is the document of a version of a policy, by its key.
@@ -72,11 +71,14 @@ func (s *Store) storeAnalyses(ctx context.Context, q querier, list []storedDocum
 			s.log.Warn("a stored policy cannot be read", "scope", d.scope, "policy", d.policy, "version", d.version, "err", err)
 			continue
 		}
-		a := analysisArgs(doc)
-		a["scope"], a["policy"], a["version"], a["document"] = d.scope, d.policy, d.version, d.document
+		found := policy.Analyze(doc)
 		if _, err := q.exec(ctx, `UPDATE policy_versions
 			SET broad_actions = @broad, deny_wildcards = @wildcards, deny_bypass = @bypass
-			WHERE scope = @scope AND policy = @policy AND version = @version AND document = @document`, a); err != nil {
+			WHERE scope = @scope AND policy = @policy AND version = @version AND document = @document`,
+			args{
+				"scope": d.scope, "policy": d.policy, "version": d.version, "document": d.document,
+				"broad": broadJSON(found.Broad), "wildcards": found.DenyWildcards, "bypass": found.DenyBypass,
+			}); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
-	"github.com/cordon-iot/cordon/internal/policy"
 )
 
 // Apply makes changes true inside a slice. It returns the positions in the
@@ -127,13 +126,11 @@ func (a *applying) policyDefault(i int, c fleet.PolicyDefault) error {
 	if err != nil || len(a.refused) > had {
 		return err
 	}
-	doc, err := policy.Parse(c.Document)
+	d, err := fleet.NewPolicyDraft(c.Policy, c.Document, fromMillis(a.now))
 	if err != nil {
 		return err
 	}
-	return insertPolicyVersion(a.ctx, a.q, a.scope, &fleet.PolicyVersion{
-		Policy: c.Policy, Version: c.To, Document: c.Document, Created: fromMillis(a.now),
-	}, doc)
+	return insertPolicyVersion(a.ctx, a.q, a.scope, versionOf(d, c.To))
 }
 
 func (a *applying) logging(i int, c fleet.Logging) error {

@@ -128,14 +128,14 @@ func TestChangesOfLogging(t *testing.T) {
 
 func TestChangesOfThePolicyInForce(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
-		doc, err := policy.Parse(policy.Blank)
-		ok(t, err)
 		ok(t, s.writing(t.Context(), here, func(ctx context.Context, q querier, scope int64) error {
 			if _, err := q.exec(ctx, `INSERT INTO policies (seq, scope, name, default_version, next_version, generation,
 				created_at, modified_at) VALUES (1, @scope, 'p', 1, 2, '', 0, 0)`, args{"scope": scope}); err != nil {
 				return err
 			}
-			return insertPolicyVersion(ctx, q, scope, &fleet.PolicyVersion{Policy: "p", Version: 1, Document: "{}"}, doc)
+			return insertPolicyVersion(ctx, q, scope, &fleet.PolicyVersion{
+				Policy: "p", Version: 1, Document: "{}", Blank: true,
+			})
 		}))
 		blank := fleet.PolicyDefault{Policy: "p", From: 1, To: 2, Document: policy.Blank}
 		for _, tt := range []struct {

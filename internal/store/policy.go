@@ -3,11 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
-	"github.com/cordon-iot/cordon/internal/policy"
 )
 
 // CreatePolicy stores a new policy with the draft as version 1, in force, and
@@ -34,7 +32,7 @@ func (s *Store) CreatePolicy(ctx context.Context, sc fleet.Scope, d *fleet.Polic
 			f.ResourceID, f.ResourceARN = d.Policy, arn
 			return f
 		}
-		if err := insertPolicyVersion(ctx, q, scope, versionOf(d, 1), d.Document); err != nil {
+		if err := insertPolicyVersion(ctx, q, scope, versionOf(d, 1)); err != nil {
 			return err
 		}
 		return setTags(ctx, q, scope, arn, tags)
@@ -42,22 +40,23 @@ func (s *Store) CreatePolicy(ctx context.Context, sc fleet.Scope, d *fleet.Polic
 }
 
 func versionOf(d *fleet.PolicyDraft, version int64) *fleet.PolicyVersion {
-	return &fleet.PolicyVersion{Policy: d.Policy, Version: version, Document: d.Text, Created: d.Created}
+	return &fleet.PolicyVersion{
+		Policy: d.Policy, Version: version, Document: d.Text, Created: d.Created, Blank: d.Document.IsBlank(),
+		Broad: d.Verdicts.Broad, DenyWildcards: d.Verdicts.DenyWildcards, DenyBypass: d.Verdicts.DenyBypass,
+	}
 }
 
 // insertPolicyVersion stores a version with what the checks need to know of
 // its document.
-func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion,
-	doc *policy.Document,
-) error {
-	a := args{
-		"scope": scope, "policy": v.Policy, "version": v.Version, "document": v.Document, "blank": doc.IsBlank(),
-		"created": v.Created.UnixMilli(),
-	}
-	maps.Copy(a, analysisArgs(doc))
+func insertPolicyVersion(ctx context.Context, q querier, scope int64, v *fleet.PolicyVersion) error {
 	_, err := q.exec(ctx, `INSERT INTO policy_versions (scope, policy, version, document, blank, broad_actions,
 			deny_wildcards, deny_bypass, created_at)
-		VALUES (@scope, @policy, @version, @document, @blank, @broad, @wildcards, @bypass, @created)`, a)
+		VALUES (@scope, @policy, @version, @document, @blank, @broad, @wildcards, @bypass, @created)`,
+		args{
+			"scope": scope, "policy": v.Policy, "version": v.Version, "document": v.Document, "blank": v.Blank,
+			"broad": broadJSON(v.Broad), "wildcards": v.DenyWildcards, "bypass": v.DenyBypass,
+			"created": v.Created.UnixMilli(),
+		})
 	if err != nil {
 		return fmt.Errorf("store policy version: %w", err)
 	}
@@ -79,7 +78,7 @@ func (s *Store) CreatePolicyVersion(ctx context.Context, sc fleet.Scope, d *flee
 			return err
 		}
 		version = p.Next
-		if err := insertPolicyVersion(ctx, q, scope, versionOf(d, version), d.Document); err != nil {
+		if err := insertPolicyVersion(ctx, q, scope, versionOf(d, version)); err != nil {
 			return err
 		}
 		if _, err := q.exec(ctx, `UPDATE policies SET next_version = next_version + 1, modified_at = @now
