@@ -34,7 +34,7 @@ const (
 func (m *measurement) api(ctx context.Context) (r *Result, err error) {
 	a := &apiRig{spec: m.spec}
 	defer func() { err = errors.Join(err, a.close()) }()
-	if err := a.start(ctx, m); err != nil {
+	if err := a.start(ctx, m, "api"); err != nil {
 		return nil, err
 	}
 	loaded, err := a.load(ctx)
@@ -66,7 +66,7 @@ func (m *measurement) api(ctx context.Context) (r *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Database, r.LoadPerSecond = a.database(m.spec), loaded
+	r.Database, r.LoadPerSecond = m.spec.database(), loaded
 	r.Goal = readGoal
 	if m.spec.Kind == Write {
 		r.Goal = writeGoal
@@ -87,8 +87,8 @@ type apiRig struct {
 	nothing *http.Server
 }
 
-func (a *apiRig) start(ctx context.Context, m *measurement) error {
-	o, err := m.home.create(ctx, "api")
+func (a *apiRig) start(ctx context.Context, m *measurement, name string) error {
+	o, err := m.home.create(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -159,13 +159,6 @@ func (a *apiRig) name() string {
 		operation = "CreateThing"
 	}
 	return fmt.Sprintf("%s, %d connections", operation, a.spec.Connections)
-}
-
-func (a *apiRig) database(s Spec) string {
-	if s.URL != "" {
-		return "PostgreSQL"
-	}
-	return "SQLite"
 }
 
 // load creates the things that are there when calls are measured, and says how

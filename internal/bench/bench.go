@@ -32,11 +32,13 @@ const (
 	// Read and Write call DescribeThing and CreateThing.
 	Read  = "read"
 	Write = "write"
+	// Import runs "cordon import" on a file.
+	Import = "import"
 )
 
 // Spec is one measurement.
 type Spec struct {
-	// Kind is [Audit], [Mitigate], [Read] or [Write].
+	// Kind is [Audit], [Mitigate], [Read], [Write] or [Import].
 	Kind string `json:"kind"`
 	// Certificates is the size of the fleet, and Findings how many of them do
 	// not comply, each for one reason. For calls they are the things that are
@@ -68,7 +70,7 @@ const (
 // Check returns what is wrong with a specification, in the words of its flags.
 func (s Spec) Check() error {
 	switch {
-	case !slices.Contains([]string{Audit, Mitigate, Read, Write}, s.Kind):
+	case !slices.Contains([]string{Audit, Mitigate, Read, Write, Import}, s.Kind):
 		return fmt.Errorf("there is no measurement %q", s.Kind)
 	case s.Findings < minFindings:
 		return fmt.Errorf("--findings: %d are too few, take %d or more", s.Findings, minFindings)
@@ -82,6 +84,14 @@ func (s Spec) Check() error {
 		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
 	}
 	return nil
+}
+
+// database names the database in a word.
+func (s Spec) database() string {
+	if s.URL != "" {
+		return "PostgreSQL"
+	}
+	return "SQLite"
 }
 
 // calls reports whether calls of the API are measured.
@@ -115,7 +125,12 @@ func Run(ctx context.Context, s Spec, log io.Writer) (r *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	if r, err = newMeasurement(s, h, log).run(ctx); err != nil {
+	m := newMeasurement(s, h, log)
+	if m.dir, err = os.MkdirTemp(s.Dir, "cordon-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(m.dir)) }()
+	if r, err = m.run(ctx); err != nil {
 		return nil, fmt.Errorf("measure %s of %d certificates: %w", s.Kind, s.Certificates, err)
 	}
 	r.Spec = s
@@ -127,6 +142,7 @@ func Run(ctx context.Context, s Spec, log io.Writer) (r *Result, err error) {
 type measurement struct {
 	spec Spec
 	home home
+	dir  string    // for files, removed afterwards
 	now  time.Time // when the fleet was as it is
 	log  *slog.Logger
 }
@@ -160,6 +176,8 @@ func (m *measurement) run(ctx context.Context) (*Result, error) {
 	switch {
 	case m.spec.calls():
 		return m.api(ctx)
+	case m.spec.Kind == Import:
+		return m.imports(ctx)
 	case m.spec.Kind == Audit:
 		return m.audit(ctx)
 	}

@@ -27,9 +27,14 @@ func (r *Report) Print(out io.Writer) error {
 		if result.Spec.calls() {
 			what = [2]string{"things", "calls a round"}
 		}
-		fmt.Fprintf(out, "\n%s %s, %s %s; loaded %s/s; peak memory %s\n",
-			group(float64(result.Spec.Certificates)), what[0], group(float64(result.Spec.Findings)), what[1],
-			group(result.LoadPerSecond), megabytes(result.PeakBytes))
+		if result.Spec.Kind == Import {
+			fmt.Fprintf(out, "\n%s devices; audited after that %s/s; peak memory of the server %s\n",
+				group(float64(result.Spec.Certificates)), group(result.LoadPerSecond), megabytes(result.PeakBytes))
+		} else {
+			fmt.Fprintf(out, "\n%s %s, %s %s; loaded %s/s; peak memory %s\n",
+				group(float64(result.Spec.Certificates)), what[0], group(float64(result.Spec.Findings)), what[1],
+				group(result.LoadPerSecond), megabytes(result.PeakBytes))
+		}
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", result.Subject.Name, rate(result.Subject.PerSecond), result.remark())
 		for _, y := range result.Yardsticks {

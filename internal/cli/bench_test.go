@@ -69,3 +69,49 @@ func TestBenchRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestBenchMeasuresCallsAndImports(t *testing.T) {
+	t.Setenv(childVariable, "bench")
+	for _, tt := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"calls", "CreateThing, 2 connections", []string{"api", "--things=10", "--calls=20", "--connections=2", "--rounds=1"}},
+		{"an import", "1,500 devices; audited", []string{"import", "--devices=1500"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			code, stdout, stderr := run(t, Process{}, append([]string{"bench"}, append(tt.args, "--data-dir="+dir)...)...)
+			if code != ok || !strings.Contains(stdout, tt.want) {
+				t.Errorf("got exit code %d, %q and %q, want %q", code, stdout, stderr, tt.want)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("got %v (%v) left in the directory, want nothing", left, err)
+			}
+		})
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "fleet.csv")
+	if err := os.WriteFile(file, []byte("colour\nred\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"a file that is not there", "no such file", []string{file + "x", "--format=csv"}},
+		{"a name that says nothing", "name the format", []string{"bench_test.go"}},
+		{"a column without a meaning", `"colour" has no meaning`, []string{file}},
+		{"a format that there is not", "format", []string{file, "--format=xml"}},
+		{"no file", "<path>", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := run(t, Process{}, append([]string{"import"}, tt.args...)...)
+			if code != misuse || stdout != "" || !strings.Contains(stderr, tt.want) {
+				t.Errorf("got exit code %d, %q and %q, want %d and %q", code, stdout, stderr, misuse, tt.want)
+			}
+		})
+	}
+}
