@@ -76,7 +76,7 @@ func TestBenchMeasuresCallsAndImports(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"calls", "CreateThing, 2 connections", []string{"api", "--things=10", "--calls=20", "--connections=2", "--rounds=1"}},
+		{"calls", "CreateThing, 2 conn", []string{"api", "--things=10", "--calls=20", "--connections=2", "--rounds=1"}},
 		{"an import", "1,500 devices; audited", []string{"import", "--devices=1500"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
