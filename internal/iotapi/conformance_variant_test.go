@@ -24,6 +24,24 @@ type variant struct {
 // keeps reports whether the request keeps to all constraints.
 func (v variant) keeps() bool { return v.rule == "" }
 
+// unions are the structures of which exactly one member is given: the facts do
+// not mark them, the API reference of AWS IoT does.
+var unions = []string{"MitigationActionParams", "AuditMitigationActionsTaskTarget", "ResourceIdentifier"}
+
+// bases are members without which an operation refuses a request before it
+// looks at a union.
+var bases = map[string]map[string]any{
+	"ListAuditFindings":        {"taskId": "a"},
+	"UpdateMitigationAction":   {"actionName": baseAction},
+	"CreateAuditSuppression":   {"checkName": checkExpiring, "suppressIndefinitely": true},
+	"DescribeAuditSuppression": {"checkName": checkExpiring},
+	"UpdateAuditSuppression":   {"checkName": checkExpiring},
+	"DeleteAuditSuppression":   {"checkName": checkExpiring},
+}
+
+// baseAction is a mitigation action that there is.
+const baseAction = "deactivate"
+
 // spot is a place in the input of an operation.
 type spot struct {
 	at string
@@ -90,6 +108,37 @@ func (w *variantWriter) wrong(s spot, value any) {
 	}
 }
 
+// union adds requests that give no member of a union, and any two of them that
+// exclude each other.
+func (w *variantWriter) union(s spot, name string, sh *shapeFacts) {
+	add := func(what string, value map[string]any) {
+		input := s.in(value)
+		maps.Copy(input, bases[w.op.name])
+		w.list = append(w.list, variant{op: w.op, what: what, at: s.at, rule: ruleUnion, input: input})
+	}
+	add("no member", map[string]any{})
+	members := sorted(sh.Members)
+	for i, one := range members {
+		for _, other := range members[i+1:] {
+			// A filter goes with an audit: it is no member of the union.
+			if one != "auditCheckToReasonCodeFilter" {
+				add(one+" and "+other, map[string]any{one: w.sound(sh, one), other: w.sound(sh, other)})
+			}
+		}
+	}
+}
+
+// sound is a value of a member of a union that nothing else is wrong with.
+func (w *variantWriter) sound(sh *shapeFacts, member string) any {
+	switch member {
+	case "deviceCertificateArn":
+		return certARN(strings.Repeat("f", 64))
+	case "policyVersionIdentifier":
+		return map[string]any{"policyName": "p", "policyVersionId": "1"}
+	}
+	return w.f.least(w.t, sh.Members[member].Shape)
+}
+
 func (w *variantWriter) shape(s spot, name string) {
 	if slices.Contains(s.above, name) {
 		return
@@ -124,6 +173,9 @@ func (w *variantWriter) structure(s spot, name string, sh *shapeFacts) {
 	if s.at != "" && !s.payload {
 		w.wrong(s, []any{})
 	}
+	if slices.Contains(unions, name) {
+		w.union(s, name, sh)
+	}
 	for _, member := range sorted(sh.Members) {
 		inner := s.member(w.f, w.t, name, member)
 		inner.about = ""
@@ -144,6 +196,7 @@ func (w *variantWriter) structure(s spot, name string, sh *shapeFacts) {
 const (
 	ruleAtLeast = "Member must have length greater than or equal to "
 	ruleType    = "' must be "
+	ruleUnion   = "exactly one member"
 	ruleAtMost  = "Member must have length less than or equal to "
 )
 
