@@ -67,6 +67,10 @@ type CheckState struct {
 	ErrorCode    string            `json:"errorCode,omitempty"`
 	Message      string            `json:"message,omitempty"`
 	Settings     map[string]string `json:"settings,omitempty"` // the account's, when the audit began
+	// Untested counts resources that could not be judged and are in no other
+	// count. Example is one of them, and why.
+	Untested int64  `json:"untested,omitempty"`
+	Example  string `json:"example,omitempty"`
 }
 
 // Task is one audit. Checks keeps the names in the order they were asked for.

@@ -53,6 +53,14 @@ type Check struct {
 	CA          func(Env, *fleet.CACertificate) []Violation
 	Certificate func(Env, *fleet.Certificate) []Violation
 	Policy      func(Env, *fleet.PolicyVersion) []Violation
+	// Issuer judges the intermediate CAs above the certificates that Covers
+	// covers. Those certificates are the related resources of what it finds.
+	Issuer func(Env, *fleet.Issuer) []Violation
+
+	// Revocation says that the rule needs to know what issuers have revoked. It
+	// is not asked about a resource of which that is not known: the resource
+	// counts as untested.
+	Revocation bool
 
 	// Untested says what the check cannot test as Cordon is set up now, or "".
 	Untested func(Env) string
@@ -133,7 +141,7 @@ func (c *Check) pass() kind {
 		return accountPass
 	case c.CA != nil:
 		return caPass
-	case c.Certificate != nil:
+	case c.Certificate != nil, c.Issuer != nil:
 		return certificatePass
 	}
 	return policyPass
@@ -148,6 +156,9 @@ func (c *Check) Resource() ResourceType {
 	case caPass:
 		return CACertificate
 	case certificatePass:
+		if c.Issuer != nil {
+			return IssuerCertificate
+		}
 		return DeviceCertificate
 	}
 	return IoTPolicy

@@ -241,6 +241,9 @@ func (s *Service) newTask(scope fleet.Scope, names []string, c *Configuration) *
 			continue
 		}
 		t.States[name] = &CheckState{Status: CheckInProgress, Settings: c.Checks[name].Settings}
+		if check := s.Checks.Named(name); check != nil && check.Revocation {
+			t.States[name].Status = CheckWaiting // for revocation lists
+		}
 	}
 	return t
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -44,14 +45,19 @@ type SliceStore interface {
 	CertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) iter.Seq2[[]fleet.Certificate, error]
 	// PolicyPage lists the default versions.
 	PolicyPage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.PolicyVersion, error)
+
+	// Audit reads an audit outside of slices, or is a NotFound fault.
+	Audit(ctx context.Context, scope fleet.Scope, id string) (*Task, error)
+	RevocationStore
 }
 
 // Page is the part of a list behind a position.
 type Page struct {
 	After int64
 	Limit int
-	// Digests asks for what lists of weak keys are searched by.
-	Digests bool
+	// Digests asks for what lists of weak keys are searched by, Sources for the
+	// numbers by which revocations are found.
+	Digests, Sources bool
 }
 
 // Observer hears of finished work.
@@ -69,8 +75,11 @@ type Engine struct {
 	Store    SliceStore
 	Checks   Checks
 	WeakKeys WeakKeys // nil when no list is loaded
-	Observer Observer
-	Now      func() time.Time
+	// Collector finds out what issuers have revoked, before the slices that need
+	// to know it. Without one nothing is found out.
+	Collector Collector
+	Observer  Observer
+	Now       func() time.Time
 }
 
 // Slice looks at the next resources of an audit.
@@ -114,7 +123,7 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 // page judges one page of the current pass, stores what it found, and moves on
 // to the next pass at its end.
 func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) {
-	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows, Digests: e.WeakKeys != nil}
+	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows, Digests: e.WeakKeys != nil, Sources: s.revocation()}
 	seen := 0
 	switch kind(t.Pass) {
 	case accountPass:
@@ -124,7 +133,9 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 		}
 	case caPass:
 		var list []fleet.CACertificate
-		list, err = e.Store.CACertificatePage(ctx, tx, t.Scope, page)
+		if list, err = e.Store.CACertificatePage(ctx, tx, t.Scope, page); err == nil {
+			err = e.learnOfCAs(ctx, tx, s, list)
+		}
 		for ; seen < len(list) && !s.full(); seen++ {
 			s.ca(&list[seen])
 		}
@@ -140,7 +151,7 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 	if err != nil {
 		return fmt.Errorf("read resources: %w", err)
 	}
-	if err := e.save(ctx, tx, s); err != nil {
+	if err := errors.Join(e.save(ctx, tx, s), e.saveIssuers(ctx, tx, s)); err != nil {
 		return err
 	}
 	if seen < SliceRows && !s.full() {
@@ -153,6 +164,9 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 func (e *Engine) certificates(ctx context.Context, tx durable.Tx, s *slice, page Page) (seen int, err error) {
 	for list, err := range e.Store.CertificatePage(ctx, tx, s.task.Scope, page) {
 		if err != nil {
+			return seen, err
+		}
+		if err := e.learnOfCertificates(ctx, tx, s, list); err != nil {
 			return seen, err
 		}
 		for i := range list {

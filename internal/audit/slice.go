@@ -15,6 +15,7 @@ type slice struct {
 	rules    [passes][]rule
 	findings []Finding      // not stored yet
 	saved    map[string]int // how many were, by check
+	known    knowledge
 }
 
 // rule is an enabled check with its environment and its counters.
@@ -28,6 +29,9 @@ func (e *Engine) newSlice(t *Task) *slice {
 	s := &slice{task: t, first: t.Findings, prefix: FindingPrefix(t.ID), now: e.Now(), saved: map[string]int{}}
 	for _, name := range t.Checks {
 		check, state := e.Checks.Named(name), t.States[name]
+		if state.Status == CheckWaiting && check != nil && check.Revocation {
+			state.Status = CheckInProgress // what could be collected was, before this slice
+		}
 		if state.Status != CheckInProgress {
 			continue // has a result, was disabled from the start, or waits for data
 		}
@@ -45,7 +49,7 @@ func (e *Engine) newSlice(t *Task) *slice {
 }
 
 // full reports whether the slice has found enough.
-func (s *slice) full() bool { return s.task.Findings-s.first >= SliceFindings }
+func (s *slice) full() bool { return s.task.Findings-s.first+s.known.relations >= SliceFindings }
 
 func (s *slice) account(l *fleet.LoggingOptions) {
 	for _, r := range s.rules[accountPass] {
@@ -57,7 +61,9 @@ func (s *slice) ca(c *fleet.CACertificate) {
 	s.task.Position = c.Seq
 	for _, r := range s.rules[caPass] {
 		if r.CoversCA == nil || r.CoversCA(c) {
-			s.judge(r, c.ID, r.CA(r.env, c))
+			if s.tested(r, c.ID, c.Revocation) {
+				s.judge(r, c.ID, r.CA(r.env, c))
+			}
 		}
 	}
 }
@@ -65,7 +71,11 @@ func (s *slice) ca(c *fleet.CACertificate) {
 func (s *slice) certificate(c *fleet.Certificate) {
 	s.task.Position = c.Seq
 	for _, r := range s.rules[certificatePass] {
-		if r.Covers == nil || r.Covers(c) {
+		switch {
+		case r.Covers != nil && !r.Covers(c):
+		case r.Issuer != nil:
+			s.issuers(r, c)
+		case s.tested(r, c.ID, c.Revocation):
 			s.judge(r, c.ID, r.Certificate(r.env, c))
 		}
 	}
@@ -150,6 +160,12 @@ func (s *slice) completePass() {
 		}
 		if r.Untested != nil {
 			r.state.Message = r.Untested(r.env)
+		}
+		if r.state.Untested > 0 {
+			r.state.Message = untestedText(r.state)
+			if r.state.Status == CheckCompliant {
+				r.state.Status = CheckFailed // what was not tested is not known to comply
+			}
 		}
 	}
 	s.task.Pass++

@@ -119,6 +119,14 @@ type Task interface {
 	Abandon(ctx context.Context, tx Tx, id ID, reason string) error
 }
 
+// Preparer is a Task that has to wait for others before a slice, outside of its
+// transaction: a slice must be short.
+type Preparer interface {
+	// Prepare is called before every slice, also before one that is only read
+	// back from its checkpoint. What it does must be safe to do again.
+	Prepare(ctx context.Context, id ID) error
+}
+
 // Engine runs workflows.
 type Engine struct {
 	ctx    dbos.Context
@@ -295,7 +303,10 @@ func (e *Engine) workflow(ctx dbos.Context, name string) (out string, err error)
 func (r *run) all() (string, error) {
 	failed := 0
 	for {
-		more, err := r.slice()
+		more, err := true, r.prepare()
+		if err == nil {
+			more, err = r.slice()
+		}
 		switch {
 		case err == nil && !more:
 			return "done", nil
@@ -334,6 +345,13 @@ type run struct {
 	id     ID
 	task   Task
 	slices int
+}
+
+func (r *run) prepare() error {
+	if p, ok := r.task.(Preparer); ok {
+		return p.Prepare(r.ctx, r.id)
+	}
+	return nil
 }
 
 func (r *run) slice() (bool, error) {

@@ -33,6 +33,13 @@ type CACertificate struct {
 	Created            time.Time
 	Modified           time.Time
 	PEM                string
+
+	// Provenance is set where a CA is registered: its own certificate is among
+	// the issuers.
+	Provenance *Provenance
+	// Source and Revocation are set where an audit asks for them.
+	Source     int64
+	Revocation *Revocation
 }
 
 // NewCACertificate is a CA certificate to be registered, inactive, without
@@ -43,11 +50,13 @@ func NewCACertificate(c *pki.Certificate, mode Mode, now time.Time) (*CACertific
 	if err != nil {
 		return nil, err
 	}
+	from := NewProvenance(c)
+	from.Issuers = []*Issuer{newIssuer(c, now)}
 	return &CACertificate{
 		ID: c.ID, Status: Inactive, Mode: mode, AutoRegistration: AutoRegistrationDisabled,
 		Subject: c.SubjectMatch, SubjectKeyID: c.SubjectKeyID, Key: newKey(c, found),
 		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), Generation: newGeneration(), CustomerVersion: 1,
-		Created: now, Modified: now, PEM: c.PEM,
+		Created: now, Modified: now, PEM: c.PEM, Provenance: from,
 	}, nil
 }
 

@@ -61,6 +61,12 @@ type Certificate struct {
 	Created         time.Time
 	Modified        time.Time
 	PEM             string
+
+	// Provenance is set where a certificate is registered.
+	Provenance *Provenance
+	// Source and Revocation are set where an audit asks for them.
+	Source     int64
+	Revocation *Revocation
 }
 
 // NewCertificate is a device certificate to be registered: checked, its key
@@ -80,7 +86,7 @@ func NewCertificate(c *pki.Certificate, status Status, now time.Time) (*Certific
 	return &Certificate{
 		ID: c.ID, Status: status, Mode: ModeSNIOnly, Key: newKey(c, found),
 		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), Generation: newGeneration(), CustomerVersion: 1,
-		Created: now, Modified: now, PEM: c.PEM,
+		Created: now, Modified: now, PEM: c.PEM, Provenance: NewProvenance(c),
 	}, nil
 }
 

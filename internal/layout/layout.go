@@ -31,7 +31,7 @@ var layers = [][]string{
 		"internal/pki/crl"},
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
-	{"internal/audit/check", "internal/mitigation"},
+	{"internal/audit/check", "internal/mitigation", "internal/revocation"},
 	{"internal/mitigation/action"},
 	{"internal/store/storetest/pgtest"},
 	{"internal/store", "internal/iotapi", "internal/cordonapi"},

@@ -113,7 +113,7 @@ func (c *Certificate) caDefect(now time.Time) string {
 		return "it is not valid yet"
 	case now.After(c.NotAfter):
 		return "it has expired"
-	case c.isRoot() && c.signed(c) != nil:
+	case c.IsRoot() && c.signed(c) != nil:
 		return "it names itself as its issuer but has not signed itself"
 	}
 	return ""
@@ -133,10 +133,10 @@ func (c *Certificate) MaySignLists() bool {
 		(c.parsed.KeyUsage == 0 || c.parsed.KeyUsage&x509.KeyUsageCRLSign != 0)
 }
 
-// isRoot reports whether the certificate claims to be signed by its own key: a
+// IsRoot reports whether the certificate claims to be signed by its own key: a
 // CA that changed its key signs the new one with the old and then names two
 // keys.
-func (c *Certificate) isRoot() bool {
+func (c *Certificate) IsRoot() bool {
 	return c.SubjectMatch == c.IssuerMatch && (c.AuthorityKeyID == "" || c.AuthorityKeyID == c.SubjectKeyID)
 }
 

@@ -17,11 +17,20 @@ type column struct {
 // insertRows adds many rows in few statements. What is the same in every row
 // is sent once.
 func insertRows(ctx context.Context, q querier, table string, cols []column) error {
+	return insertion{table: table}.run(ctx, q, cols)
+}
+
+// insertNewRows is insertRows that leaves out what breaks a UNIQUE constraint.
+func insertNewRows(ctx context.Context, q querier, table string, cols []column) error {
+	// Without the condition SQLite takes ON for that of a join.
+	return insertion{table: table, tail: " WHERE true ON CONFLICT DO NOTHING"}.run(ctx, q, cols)
+}
+
+func (ins insertion) run(ctx context.Context, q querier, cols []column) error {
 	n := columnLen(cols[0])
 	if n == 0 {
 		return nil
 	}
-	ins := insertion{table: table}
 	for _, c := range cols {
 		if c.uniform() {
 			ins.fixed = append(ins.fixed, c)
@@ -51,6 +60,7 @@ const maxPlaces = 1500
 // insertion adds rows whose columns are the same in every row, or not.
 type insertion struct {
 	table          string
+	tail           string // behind the statement
 	fixed, varying []column
 }
 
@@ -60,8 +70,8 @@ func (ins *insertion) statement(fixed, varying []string, source string) string {
 	for _, c := range slices.Concat(ins.fixed, ins.varying) {
 		names = append(names, c.name)
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", ins.table, strings.Join(names, ", "),
-		strings.Join(slices.Concat(fixed, varying), ", "), source)
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s%s", ins.table, strings.Join(names, ", "),
+		strings.Join(slices.Concat(fixed, varying), ", "), source, ins.tail)
 }
 
 // arrays adds all rows in one statement on PostgreSQL.

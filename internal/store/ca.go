@@ -80,7 +80,11 @@ func insertCA(ctx context.Context, q querier, scope int64, c *fleet.CACertificat
 		return err
 	}
 	c.Seq = seq[0]
-	_, err = q.exec(ctx, `INSERT INTO ca_certificates (scope, `+caColumns+`) VALUES (@scope, @seq, @id, @status, @mode,
+	provenance, err := keepProvenance(ctx, q, scope, []*fleet.Provenance{c.Provenance})
+	if err != nil {
+		return err
+	}
+	_, err = q.exec(ctx, `INSERT INTO ca_certificates (serial, source, scope, `+caColumns+`) VALUES (@serial, @source, @scope, @seq, @id, @status, @mode,
 			@auto, @config, @subject, @keyid, @type, @bits, @roca, @debian, @badkeys, @notbefore, @notafter, @generation,
 			@version, @created, @modified, @pem)`,
 		args{
@@ -89,7 +93,8 @@ func insertCA(ctx context.Context, q querier, scope int64, c *fleet.CACertificat
 			"type": c.Key.Type, "bits": c.Key.Bits, "roca": c.Key.ROCA, "debian": c.Key.DebianDigest,
 			"badkeys": c.Key.BadkeysDigest, "notbefore": c.NotBefore.UnixMilli(), "notafter": c.NotAfter.UnixMilli(),
 			"generation": c.Generation, "version": c.CustomerVersion, "created": c.Created.UnixMilli(),
-			"modified": c.Modified.UnixMilli(), "pem": c.PEM,
+			"modified": c.Modified.UnixMilli(), "pem": c.PEM, "serial": provenance[0].at(0),
+			"source": provenance[1].at(0),
 		})
 	return err
 }

@@ -75,7 +75,13 @@ func insertCertificates(ctx context.Context, q querier, scope int64, list []flee
 // insertNumbered stores new certificates that have a Seq already.
 func insertNumbered(ctx context.Context, q querier, scope int64, list []fleet.Certificate) error {
 	seqs := collect(list, func(c *fleet.Certificate) int64 { return c.Seq })
-	err := insertRows(ctx, q, "certificates", certificateValues(scope, seqs, list))
+	from := collect(list, func(c *fleet.Certificate) *fleet.Provenance { return c.Provenance })
+	provenance, err := keepProvenance(ctx, q, scope, from)
+	if err != nil {
+		return err
+	}
+	values := append(certificateValues(scope, seqs, list), provenance...)
+	err = insertRows(ctx, q, "certificates", values)
 	if err == nil {
 		err = insertRows(ctx, q, "certificate_pems", []column{
 			{"seq", seqs}, {"pem", collect(list, func(c *fleet.Certificate) string { return c.PEM })},

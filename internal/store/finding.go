@@ -62,6 +62,10 @@ func insertRelated(ctx context.Context, q querier, list []audit.Finding) error {
 			rows = append(rows, relatedRow{list[i].FindingRef, int64(k + 1), r})
 		}
 	}
+	return insertRelatedRows(ctx, q, rows)
+}
+
+func insertRelatedRows(ctx context.Context, q querier, rows []relatedRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -72,6 +76,7 @@ func insertRelated(ctx context.Context, q querier, list []audit.Finding) error {
 		{"resource_type", collect(rows, func(r *relatedRow) string { return string(r.Type) })},
 		{"resource", collect(rows, func(r *relatedRow) string { return r.Key })},
 		{"info", collect(rows, func(r *relatedRow) string { return infoJSON(r.Info) })},
+		{"resource_seq", collect(rows, func(r *relatedRow) int64 { return r.Seq })},
 	})
 	if err != nil {
 		return fmt.Errorf("store related resources: %w", err)
@@ -100,6 +105,9 @@ func (s *Store) Finding(ctx context.Context, sc fleet.Scope, id string) (f audit
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		if f, err = findFinding(ctx, q, scope, id); err != nil {
 			return err
+		}
+		if f.Resource.Type == audit.IssuerCertificate {
+			return nil // AWS lists what is related to these by a call of its own only
 		}
 		f.Related, err = related(ctx, q, f.FindingRef, 0, audit.MaxRelated)
 		return err
@@ -138,12 +146,12 @@ func (s *Store) RelatedResources(ctx context.Context, sc fleet.Scope, id string,
 }
 
 func related(ctx context.Context, q querier, ref audit.FindingRef, after, limit int) ([]audit.Resource, error) {
-	return all(ctx, q, `SELECT resource_type, resource, info FROM finding_resources
+	return all(ctx, q, `SELECT resource_type, resource, info, resource_seq FROM finding_resources
 		WHERE audit = @audit AND n = @n AND k > @after ORDER BY k LIMIT @limit`,
 		args{"audit": ref.Audit, "n": ref.N, "after": after, "limit": limit},
 		func(r scanner) (res audit.Resource, err error) {
 			var info string
-			if err := r.Scan(&res.Type, &res.Key, &info); err != nil {
+			if err := r.Scan(&res.Type, &res.Key, &info, &res.Seq); err != nil {
 				return res, err
 			}
 			return res, fromInfoJSON(info, &res.Info)

@@ -94,7 +94,7 @@ func (cr *certificateReader) ahead(ctx context.Context, yield func([]fleet.Certi
 // each reads batch by batch until there are no more or nobody wants them.
 func (cr *certificateReader) each(ctx context.Context, yield func([]fleet.Certificate) bool) error {
 	row := &certificateRow{}
-	dest, columns := row.dest(cr.page.Digests)
+	dest, columns := row.dest(cr.page)
 	first, last := certificateRange(cr.scope)
 	r, err := cr.q.query(ctx, `SELECT `+columns+` FROM certificates WHERE seq > @after AND seq <= @last
 		ORDER BY seq LIMIT @limit`, args{"after": max(cr.page.After, first-1), "last": last, "limit": cr.page.Limit})
@@ -133,12 +133,16 @@ type certificateRow struct {
 	notAfter, created int64
 }
 
-func (row *certificateRow) dest(digests bool) (dest []any, columns string) {
+func (row *certificateRow) dest(p audit.Page) (dest []any, columns string) {
 	dest = []any{&row.c.Seq, &row.c.ID, &row.status, &row.c.Key.ROCA, &row.notAfter, &row.created}
 	columns = `seq, id, status, roca, not_after, created_at`
-	if digests {
+	if p.Digests {
 		dest = append(dest, &row.c.Key.DebianDigest, &row.c.Key.BadkeysDigest)
 		columns += `, debian_digest, badkeys_digest`
+	}
+	if p.Sources {
+		dest = append(dest, &row.c.Source)
+		columns += `, source`
 	}
 	return dest, columns
 }

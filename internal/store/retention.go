@@ -108,6 +108,7 @@ var hanging = map[string][]hung{
 	"audit": {
 		{"findings", "audit", []string{"n"}},
 		{"finding_resources", "audit", []string{"n", "k"}},
+		{"audit_issuers", "audit", []string{"issuer"}},
 	},
 }
 

@@ -235,11 +235,13 @@ func (s *Store) CACertificatePage(ctx context.Context, tx durable.Tx, sc fleet.S
 	if err != nil {
 		return nil, err
 	}
-	return all(ctx, q, `SELECT seq, id, status, roca, not_after, debian_digest, badkeys_digest FROM ca_certificates
+	return all(ctx, q, `SELECT seq, id, status, roca, not_after, debian_digest, badkeys_digest, source
+		FROM ca_certificates
 		WHERE scope = @scope AND seq > @after ORDER BY seq LIMIT @limit`,
 		args{"scope": scope, "after": p.After, "limit": p.Limit}, func(r scanner) (c fleet.CACertificate, err error) {
 			var notAfter int64
-			err = r.Scan(&c.Seq, &c.ID, &c.Status, &c.Key.ROCA, &notAfter, &c.Key.DebianDigest, &c.Key.BadkeysDigest)
+			err = r.Scan(&c.Seq, &c.ID, &c.Status, &c.Key.ROCA, &notAfter, &c.Key.DebianDigest, &c.Key.BadkeysDigest,
+				&c.Source)
 			c.NotAfter = fromMillis(notAfter)
 			return c, err
 		})

@@ -20,6 +20,9 @@ var All = audit.Checks{
 	&policyOverlyPermissive,
 	&policyPotentialMisconfiguration,
 	&loggingDisabled,
+	&revokedCACertificate,
+	&revokedDeviceCertificate,
+	&intermediateCARevoked,
 }
 
 // onDeviceCertificates are the actions that suit findings on a device

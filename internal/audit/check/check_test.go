@@ -23,7 +23,7 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 			t.Errorf("%s has no file %s.go", c.Name, name)
 		}
 		rules := 0
-		for _, set := range []bool{c.Account != nil, c.CA != nil, c.Certificate != nil, c.Policy != nil} {
+		for _, set := range []bool{c.Account != nil, c.CA != nil, c.Certificate != nil, c.Issuer != nil, c.Policy != nil} {
 			if set {
 				rules++
 			}

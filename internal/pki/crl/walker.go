@@ -2,11 +2,14 @@ package crl
 
 import (
 	"bufio"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
 )
 
 // The tags of DER that a list is made of.
@@ -52,10 +55,7 @@ func (w *walker) read(n int) ([]byte, error) {
 	}
 	b := w.buf[:n]
 	if _, err := io.ReadFull(w.r, b); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errCut
-		}
-		return nil, fmt.Errorf("read revocation list: %w", err)
+		return nil, failed(err)
 	}
 	w.at += int64(n)
 	switch {
@@ -160,7 +160,20 @@ func (w *walker) end() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read revocation list: %w", err)
+		return failed(err)
 	}
 	return refuse("there is something behind its end")
+}
+
+// failed tells a list that cannot be read from a reader that fails.
+func failed(err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errCut
+	case errors.As(err, new(base64.CorruptInputError)):
+		return refuse("it is not valid PEM: its base64 is malformed")
+	case fault.From(err) != nil:
+		return err
+	}
+	return fmt.Errorf("read revocation list: %w", err)
 }
