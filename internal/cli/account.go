@@ -72,7 +72,9 @@ func (c *accountCreate) Run(ctx context.Context, p *Process) error {
 		in["name"] = c.Name
 	}
 	var out account
-	err := c.Call.do(ctx, p, request{"create account", http.MethodPost, "/accounts", in, &out})
+	err := c.Call.do(ctx, p, request{
+		doing: "create account", method: http.MethodPost, path: "/accounts", in: in, out: &out,
+	})
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,7 @@ func (c *accountList) Run(ctx context.Context, p *Process) error {
 			Accounts  []account `json:"accounts"`
 			NextToken string    `json:"nextToken"`
 		}
-		err := c.Call.do(ctx, p, request{"list accounts", http.MethodGet, path, nil, &page})
+		err := c.Call.do(ctx, p, request{doing: "list accounts", method: http.MethodGet, path: path, out: &page})
 		if err != nil {
 			return err
 		}
@@ -169,7 +171,7 @@ Examples:
 func (c *accountDisable) Run(ctx context.Context, p *Process) error {
 	path := "/accounts/" + url.PathEscape(c.AccountID) + "/disable"
 	var out json.RawMessage
-	err := c.Call.do(ctx, p, request{"disable account", http.MethodPut, path, nil, &out})
+	err := c.Call.do(ctx, p, request{doing: "disable account", method: http.MethodPut, path: path, out: &out})
 	if err != nil {
 		return err
 	}

@@ -47,9 +47,10 @@ type connection struct {
 type request struct {
 	doing  string // for errors
 	method string
-	path   string // escaped, with its query
-	in     any    // nil for no body
-	out    any    // pointer, or nil
+	path   string        // escaped, with its query
+	in     any           // nil for no body
+	out    any           // pointer, or nil
+	wait   time.Duration // for the answer, 0 is callTime
 }
 
 // do signs and sends one call and decodes its answer. It does not try twice:
@@ -69,7 +70,11 @@ func (c *connection) do(ctx context.Context, p *Process, r request) error {
 			return fmt.Errorf("%s: %w", r.doing, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	wait := r.wait
+	if wait == 0 {
+		wait = callTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	target := strings.TrimRight(c.Endpoint, "/") + r.path
 	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(body))

@@ -30,6 +30,7 @@ func (c *Config) Check() error {
 		c.validateDatabase(),
 		c.validateRootKey(),
 		c.validateAuditTime(),
+		c.validateOutgoing(),
 	)
 }
 

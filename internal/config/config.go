@@ -57,6 +57,11 @@ type Config struct {
 	AuditTimeOfDay string `placeholder:"HH:MM" help:"When scheduled audits run, UTC; empty: spread by account."`
 	// Quotas is the name of a quota profile.
 	Quotas string `placeholder:"NAME" default:"default" enum:"default,aws" help:"Limits: aws has the numbers of AWS."`
+	// OutgoingAllow are networks that calls to addresses which others chose may
+	// reach although they are not public, as CIDR prefixes or addresses.
+	OutgoingAllow []string `placeholder:"CIDR" help:"Network that revocation lists may come from; repeatable."`
+	// OutgoingProxy is an http or https URL, or empty to call directly.
+	OutgoingProxy Secret `placeholder:"URL" secret:"url" help:"Proxy for those calls; HTTP_PROXY is not used."`
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `placeholder:"LEVEL" default:"info" help:"debug, info, warn or error."`
 	// LogFormat is text or json.

@@ -10,7 +10,9 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/revocation"
 )
 
 // Accounts is what the operations need of accounts.
@@ -27,14 +29,17 @@ type Store interface {
 	// operator's own.
 	DisableAccount(ctx context.Context, id string) error
 	importStore
+	// AllRevocationLists lists the revocation lists of a scope behind one.
+	AllRevocationLists(ctx context.Context, scope fleet.Scope, after int64, limit int) ([]revocation.List, error)
 }
 
 // Config is what the API is made of. All members must be given.
 type Config struct {
-	Accounts Accounts
-	Store    Store
-	Tokens   *pagetoken.Sealer
-	Now      func() time.Time
+	Accounts    Accounts
+	Revocations Revocations
+	Store       Store
+	Tokens      *pagetoken.Sealer
+	Now         func() time.Time
 }
 
 type api struct{ Config }
@@ -42,14 +47,14 @@ type api struct{ Config }
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
 	a := &api{cfg}
-	return wire.Service([]awswire.Served{
+	return wire.Service(append([]awswire.Served{
 		awswire.Op(wire.CreateAccount, a.createAccount),
 		awswire.Op(wire.ListAccounts, a.listAccounts),
 		awswire.Op(wire.DisableAccount, a.disableAccount),
 		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
 		awswire.Op(wire.ListImportBatches, a.listImportBatches),
 		awswire.Op(wire.DeleteImport, a.deleteImport),
-	})
+	}, a.revocationOperations()...))
 }
 
 // operator refuses a caller who is not the operator.

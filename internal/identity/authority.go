@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/cordon-iot/cordon/internal/pki"
@@ -15,6 +16,28 @@ const purposeAuthority = "device-ca"
 type storedAuthority struct {
 	Certificate string `json:"certificate"`
 	Key         []byte `json:"key"` // PKCS #8
+}
+
+// errNoAuthority says that an account has no CA of its own.
+var errNoAuthority = errors.New("no CA was made yet")
+
+// KnownAuthority returns the certificate of the CA of an account that
+// [Service.Authority] made, or nil where it was never asked for.
+func (s *Service) KnownAuthority(ctx context.Context, account string) (*pki.Certificate, error) {
+	value, err := s.Secret(ctx, SecretID{Account: account, Purpose: purposeAuthority}, func() ([]byte, error) {
+		return nil, errNoAuthority
+	})
+	if errors.Is(err, errNoAuthority) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var stored storedAuthority
+	if err := json.Unmarshal(value, &stored); err != nil {
+		return nil, fmt.Errorf("read device CA of account %s: %w", account, err)
+	}
+	return pki.ParseCertificate(stored.Certificate)
 }
 
 // Authority returns the CA of an account that signs what

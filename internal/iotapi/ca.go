@@ -68,7 +68,7 @@ func (a *API) deleteRegistrationCode(ctx context.Context, _ *wire.DeleteRegistra
 func (a *API) registerCACertificate(ctx context.Context, in *wire.RegisterCACertificateRequest) (
 	*wire.RegisterCACertificateResponse, error,
 ) {
-	parsed, err := pki.ParseCertificate(value(in.CACertificate))
+	parsed, above, err := fleet.Chain(value(in.CACertificate), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,7 @@ func (a *API) registerCACertificate(ctx context.Context, in *wire.RegisterCACert
 	if err := a.verifyRegistration(ctx, parsed, mode, in.VerificationCertificate); err != nil {
 		return nil, err
 	}
+	c.Provenance.Issuers = append(c.Provenance.Issuers, above...)
 	if value(in.SetAsActive) {
 		c.Status = fleet.Active
 	}

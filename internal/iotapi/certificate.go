@@ -50,7 +50,7 @@ func (a *API) certificateOperations() []awswire.Served {
 func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.RegisterCertificateWithoutCARequest) (
 	*wire.RegisterCertificateWithoutCAResponse, error,
 ) {
-	parsed, err := pki.ParseCertificate(value(in.CertificatePEM))
+	parsed, above, err := fleet.Chain(value(in.CertificatePEM), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +58,7 @@ func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.Registe
 	if err != nil {
 		return nil, err
 	}
+	c.Provenance.Issuers = above
 	if err := a.Store.RegisterCertificate(ctx, scope(ctx), c); err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (a *API) registerCertificate(ctx context.Context, in *wire.RegisterCertific
 		}
 		status = fleet.Active
 	}
-	parsed, err := pki.ParseCertificate(value(in.CertificatePEM))
+	parsed, above, err := fleet.Chain(value(in.CertificatePEM), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +99,7 @@ func (a *API) registerCertificate(ctx context.Context, in *wire.RegisterCertific
 		return nil, err
 	}
 	c.CAID, c.Mode = ca.ID, ca.Mode
+	c.Provenance.Issuers = above
 	if err := a.Store.RegisterCertificate(ctx, scope(ctx), c); err != nil {
 		return nil, err
 	}

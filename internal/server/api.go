@@ -16,13 +16,16 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/iotapi"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/mitigation/action"
 	"github.com/cordon-iot/cordon/internal/ops"
+	"github.com/cordon-iot/cordon/internal/pki/crl"
 	"github.com/cordon-iot/cordon/internal/pki/keyquality"
 	"github.com/cordon-iot/cordon/internal/quota"
+	"github.com/cordon-iot/cordon/internal/revocation"
 )
 
 // openAPI wires the features to the front doors and takes the address.
@@ -31,8 +34,13 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	if err != nil {
 		return err
 	}
+	client := guard.New(guard.Options{Allow: s.cfg.OutgoingNetworks(), Proxy: s.cfg.OutgoingProxyURL()})
 	s.engine.Register(audit.WorkflowKind, &audit.Engine{
 		Store: s.store, Checks: check.All, WeakKeys: weak, Observer: s.metrics, Now: s.now,
+		Collector: &revocation.Collector{
+			Store: s.store, Downloads: &guard.Downloads{Client: client, Max: crl.MaxSize}, Own: s.identity.KnownAuthority,
+			Now: s.now,
+		},
 	})
 	s.engine.Register(mitigation.WorkflowKind, &mitigation.Engine{
 		Store: s.store, Kinds: action.All, Observer: s.metrics, Now: s.now,
@@ -56,7 +64,10 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				},
 				Authorities: s.identity, Workflows: s.engine, Tokens: tokens, Now: s.now,
 			}),
-			cordonapi.New(cordonapi.Config{Accounts: s.identity, Store: s.store, Tokens: tokens, Now: s.now}),
+			cordonapi.New(cordonapi.Config{
+				Revocations: &revocation.Service{Store: s.store, Now: s.now},
+				Accounts:    s.identity, Store: s.store, Tokens: tokens, Now: s.now,
+			}),
 		},
 	})
 	if err != nil {

@@ -221,6 +221,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.reconcile(ctx) })
 	g.Go(func() error { return s.schedule(ctx) })
 	g.Go(func() error { return s.purge(ctx) })
+	g.Go(func() error { return s.keepRevocations(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
 	s.gate.Open()
 	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL())

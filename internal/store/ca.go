@@ -84,7 +84,8 @@ func insertCA(ctx context.Context, q querier, scope int64, c *fleet.CACertificat
 	if err != nil {
 		return err
 	}
-	_, err = q.exec(ctx, `INSERT INTO ca_certificates (serial, source, scope, `+caColumns+`) VALUES (@serial, @source, @scope, @seq, @id, @status, @mode,
+	_, err = q.exec(ctx, `INSERT INTO ca_certificates (serial, source, scope, `+caColumns+`)
+		VALUES (@serial, @source, @scope, @seq, @id, @status, @mode,
 			@auto, @config, @subject, @keyid, @type, @bits, @roca, @debian, @badkeys, @notbefore, @notafter, @generation,
 			@version, @created, @modified, @pem)`,
 		args{

@@ -151,24 +151,29 @@ func (s *Store) FinishLoad(ctx context.Context, sc fleet.Scope, load int64, l *r
 				return fmt.Errorf("end load: %w", err)
 			}
 		}
-		return s.saveList(ctx, q, scope, load, l, old.ID)
+		return saveList(ctx, q, savedList{l, scope, load, old.ID, s.millis()})
 	})
 }
 
-// saveList stores a list in place of an old one, 0 for none.
-func (s *Store) saveList(ctx context.Context, q querier, scope, load int64, l *revocation.List, old int64) error {
+// savedList is a list in place of an old one, 0 for none.
+type savedList struct {
+	*revocation.List
+	scope, live, old, now int64
+}
+
+func saveList(ctx context.Context, q querier, l savedList) error {
 	a := args{
 		"number": l.Number, "from": l.ThisUpdate.UnixMilli(), "to": l.NextUpdate.UnixMilli(), "entries": l.Entries,
-		"covers": string(l.Covers), "digest": l.Digest, "live": load, "now": s.millis(), "list": old,
+		"covers": string(l.Covers), "digest": l.Digest, "live": l.live, "now": l.now, "list": l.old,
 	}
 	text := `UPDATE crls SET number = @number, this_update = @from, next_update = @to, entries = @entries,
 		covers = @covers, digest = @digest, live = @live, stored_at = @now WHERE list = @list`
-	if old == 0 {
+	if l.old == 0 {
 		numbers, err := nextSeq(ctx, q, 1)
 		if err != nil {
 			return fmt.Errorf("number revocation list: %w", err)
 		}
-		a["list"], a["scope"], a["key"], a["url"], a["name"] = numbers[0], scope, l.IssuerKey, l.URL, l.IssuerName
+		a["list"], a["scope"], a["key"], a["url"], a["name"] = numbers[0], l.scope, l.IssuerKey, l.URL, l.IssuerName
 		text = `INSERT INTO crls (list, scope, issuer_key, url, issuer_name, number, this_update, next_update, entries,
 				covers, digest, live, stored_at)
 			VALUES (@list, @scope, @key, @url, @name, @number, @from, @to, @entries, @covers, @digest, @live, @now)`

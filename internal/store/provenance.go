@@ -19,6 +19,7 @@ const unreadable = -1
 type unread struct {
 	seq, scope int64
 	pem        string
+	from       *fleet.Provenance // nil for one that cannot be read
 }
 
 func scanUnread(r scanner) (u unread, err error) { return u, r.Scan(&u.seq, &u.scope, &u.pem) }
@@ -49,11 +50,11 @@ func (s *Store) ReadProvenance(ctx context.Context) (more bool, err error) {
 
 // keepRead reads certificates and stores what they say.
 func (s *Store) keepRead(ctx context.Context, table string, list []unread) error {
-	scopes, from := map[int64][]unread{}, make(map[int64]*fleet.Provenance, len(list))
+	scopes := map[int64][]unread{}
 	for _, u := range list {
-		scopes[u.scope] = append(scopes[u.scope], u)
 		c, err := pki.ParseCertificate(u.pem)
 		if err != nil {
+			scopes[u.scope] = append(scopes[u.scope], u)
 			continue
 		}
 		p := fleet.NewProvenance(c)
@@ -62,11 +63,12 @@ func (s *Store) keepRead(ctx context.Context, table string, list []unread) error
 				p.Issuers = []*fleet.Issuer{issuer}
 			}
 		}
-		from[u.seq] = p
+		u.from = p
+		scopes[u.scope] = append(scopes[u.scope], u)
 	}
-	for scope, part := range scopes {
+	for _, part := range scopes {
 		err := s.write(ctx, func(ctx context.Context, q querier) error {
-			return setProvenance(ctx, q, table, scope, part, from)
+			return setProvenance(ctx, q, table, part)
 		})
 		if err != nil {
 			return fmt.Errorf("keep provenance of certificates: %w", err)
@@ -75,10 +77,9 @@ func (s *Store) keepRead(ctx context.Context, table string, list []unread) error
 	return nil
 }
 
-func setProvenance(ctx context.Context, q querier, table string, scope int64, list []unread,
-	from map[int64]*fleet.Provenance,
-) error {
-	cols, err := keepProvenance(ctx, q, scope, collect(list, func(u *unread) *fleet.Provenance { return from[u.seq] }))
+// setProvenance stores what certificates of one scope say.
+func setProvenance(ctx context.Context, q querier, table string, list []unread) error {
+	cols, err := keepProvenance(ctx, q, list[0].scope, collect(list, func(u *unread) *fleet.Provenance { return u.from }))
 	if err != nil {
 		return err
 	}

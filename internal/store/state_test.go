@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -97,7 +98,7 @@ func TestPagesOfCertificatesForAudits(t *testing.T) {
 					first := slices.IndexFunc(list, func(c fleet.Certificate) bool { return c.Seq > tt.page.After })
 					for i := range all {
 						want := asAudited(list[first+i], tt.page.Digests)
-						if all[i] != want {
+						if !reflect.DeepEqual(all[i], want) {
 							t.Errorf("%s: got %+v, want %+v", name, all[i], want)
 						}
 					}

@@ -87,3 +87,33 @@ var ruleNextToken = restjson.TextRule{
 	Max:     1024,
 	Pattern: restjson.MustPattern(`[A-Za-z0-9+/]+={0,2}`, `[A-Za-z0-9+/]+={0,2}`),
 }
+
+var ruleCertificatePem = restjson.TextRule{
+	Min: 1,
+	Max: 65536,
+}
+
+var rulePartNumber = restjson.RangeRule{Min: new(int64(0)), Max: new(int64(4095))}
+
+func (v *ImportIssuerCertificateRequest) check(c *restjson.Checker) {
+	c.Required("certificatePem", v.CertificatePEM == nil)
+	c.Text("certificatePem", v.CertificatePEM, &ruleCertificatePem)
+}
+
+func (v *UploadRevocationListPartRequest) check(c *restjson.Checker) {
+	c.Required("importId", v.ImportID == nil)
+	c.Text("importId", v.ImportID, &ruleImportId)
+	c.Required("partNumber", v.PartNumber == nil)
+	restjson.Range(c, "partNumber", v.PartNumber, &rulePartNumber)
+	c.Required("data", v.Data == nil)
+}
+
+func (v *ImportRevocationListRequest) check(c *restjson.Checker) {
+	c.Required("importId", v.ImportID == nil)
+	c.Text("importId", v.ImportID, &ruleImportId)
+}
+
+func (v *ListRevocationListsRequest) check(c *restjson.Checker) {
+	restjson.Range(c, "maxResults", v.MaxResults, &ruleMaxResults)
+	c.Text("nextToken", v.NextToken, &ruleNextToken)
+}

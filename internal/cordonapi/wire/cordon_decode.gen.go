@@ -87,3 +87,46 @@ func (v *ListImportBatchesRequest) bind(q *restjson.Request) {
 	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
 	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
 }
+
+func (v *ImportIssuerCertificateRequest) bind(q *restjson.Request) {
+	q.JSON(v.decode)
+}
+
+func (v *ImportIssuerCertificateRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "certificatePem":
+			v.CertificatePEM = r.String()
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *UploadRevocationListPartRequest) bind(q *restjson.Request) {
+	v.ImportID = q.Label("importId", "importId").String()
+	v.PartNumber = q.Label("partNumber", "partNumber").Int()
+	q.JSON(v.decode)
+}
+
+func (v *UploadRevocationListPartRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "data":
+			v.Data = r.Blob()
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *ImportRevocationListRequest) bind(q *restjson.Request) {
+	v.ImportID = q.Label("importId", "importId").String()
+}
+
+func (v *ListRevocationListsRequest) bind(q *restjson.Request) {
+	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
+	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+}

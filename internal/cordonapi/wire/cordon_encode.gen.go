@@ -106,3 +106,52 @@ func (v *ListImportBatchesResponse) encode(w *restjson.Writer) {
 	w.String("nextToken", v.NextToken)
 	w.End('}')
 }
+
+func (v *ImportIssuerCertificateResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("certificateId", v.CertificateID)
+	w.String("subject", v.Subject)
+	w.String("issuer", v.Issuer)
+	w.String("serialNumber", v.SerialNumber)
+	w.End('}')
+}
+
+func (v *UploadRevocationListPartResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.End('}')
+}
+
+func (v *RevocationList) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("issuer", v.Issuer)
+	w.String("number", v.Number)
+	w.Time("thisUpdate", v.ThisUpdate)
+	w.Time("nextUpdate", v.NextUpdate)
+	w.Long("entries", v.Entries)
+	w.String("url", v.URL)
+	w.End('}')
+}
+
+func (v *ImportRevocationListResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	if v.RevocationList != nil {
+		w.Name("revocationList")
+		v.RevocationList.encode(w)
+	}
+	w.End('}')
+}
+
+func (v *ListRevocationListsResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	if v.RevocationLists != nil {
+		w.Name("revocationLists")
+		w.Begin('[')
+		for i0 := range v.RevocationLists {
+			w.Next()
+			v.RevocationLists[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.String("nextToken", v.NextToken)
+	w.End('}')
+}

@@ -93,3 +93,63 @@ var DeleteImport = awswire.Operation[
 	Validate: (*DeleteImportRequest).check,
 	Encode:   (*DeleteImportResponse).encode,
 }
+
+// ImportIssuerCertificate is POST /issuer-certificates.
+var ImportIssuerCertificate = awswire.Operation[
+	ImportIssuerCertificateRequest,
+	ImportIssuerCertificateResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ImportIssuerCertificate",
+		Method: "POST",
+		Path:   "/issuer-certificates",
+	},
+	Decode:   (*ImportIssuerCertificateRequest).bind,
+	Validate: (*ImportIssuerCertificateRequest).check,
+	Encode:   (*ImportIssuerCertificateResponse).encode,
+}
+
+// UploadRevocationListPart is PUT /revocation-list-imports/{importId}/parts/{partNumber}.
+var UploadRevocationListPart = awswire.Operation[
+	UploadRevocationListPartRequest,
+	UploadRevocationListPartResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "UploadRevocationListPart",
+		Method: "PUT",
+		Path:   "/revocation-list-imports/{importId}/parts/{partNumber}",
+	},
+	Decode:   (*UploadRevocationListPartRequest).bind,
+	Validate: (*UploadRevocationListPartRequest).check,
+	Encode:   (*UploadRevocationListPartResponse).encode,
+}
+
+// ImportRevocationList is POST /revocation-list-imports/{importId}.
+var ImportRevocationList = awswire.Operation[
+	ImportRevocationListRequest,
+	ImportRevocationListResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ImportRevocationList",
+		Method: "POST",
+		Path:   "/revocation-list-imports/{importId}",
+	},
+	Decode:   (*ImportRevocationListRequest).bind,
+	Validate: (*ImportRevocationListRequest).check,
+	Encode:   (*ImportRevocationListResponse).encode,
+}
+
+// ListRevocationLists is GET /revocation-lists.
+var ListRevocationLists = awswire.Operation[
+	ListRevocationListsRequest,
+	ListRevocationListsResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ListRevocationLists",
+		Method: "GET",
+		Path:   "/revocation-lists",
+	},
+	Decode:   (*ListRevocationListsRequest).bind,
+	Validate: (*ListRevocationListsRequest).check,
+	Encode:   (*ListRevocationListsResponse).encode,
+}

@@ -114,3 +114,59 @@ type ListImportBatchesResponse struct {
 	Batches   []ImportBatch `wire:"batches"`
 	NextToken *string       `wire:"nextToken"`
 }
+
+// ImportIssuerCertificateRequest is the input of ImportIssuerCertificate of the Cordon API.
+type ImportIssuerCertificateRequest struct {
+	CertificatePEM *string `wire:"certificatePem"`
+}
+
+// ImportIssuerCertificateResponse is the output of ImportIssuerCertificate of the Cordon API.
+type ImportIssuerCertificateResponse struct {
+	CertificateID *string `wire:"certificateId"`
+	Subject       *string `wire:"subject"`
+	Issuer        *string `wire:"issuer"`
+	SerialNumber  *string `wire:"serialNumber"`
+}
+
+// UploadRevocationListPartRequest is the input of UploadRevocationListPart of the Cordon API.
+type UploadRevocationListPartRequest struct {
+	ImportID   *string `wire:"importId"`
+	PartNumber *int    `wire:"partNumber"`
+	Data       []byte  `wire:"data"`
+}
+
+// UploadRevocationListPartResponse is the output of UploadRevocationListPart of the Cordon API.
+type UploadRevocationListPartResponse struct {
+}
+
+// ImportRevocationListRequest is the input of ImportRevocationList of the Cordon API.
+type ImportRevocationListRequest struct {
+	ImportID *string `wire:"importId"`
+}
+
+// RevocationList is a structure of the Cordon API.
+type RevocationList struct {
+	Issuer     *string    `wire:"issuer"`
+	Number     *string    `wire:"number"`
+	ThisUpdate *time.Time `wire:"thisUpdate"`
+	NextUpdate *time.Time `wire:"nextUpdate"`
+	Entries    *int64     `wire:"entries"`
+	URL        *string    `wire:"url"`
+}
+
+// ImportRevocationListResponse is the output of ImportRevocationList of the Cordon API.
+type ImportRevocationListResponse struct {
+	RevocationList *RevocationList `wire:"revocationList"`
+}
+
+// ListRevocationListsRequest is the input of ListRevocationLists of the Cordon API.
+type ListRevocationListsRequest struct {
+	MaxResults *int    `wire:"maxResults"`
+	NextToken  *string `wire:"nextToken"`
+}
+
+// ListRevocationListsResponse is the output of ListRevocationLists of the Cordon API.
+type ListRevocationListsResponse struct {
+	RevocationLists []RevocationList `wire:"revocationLists"`
+	NextToken       *string          `wire:"nextToken"`
+}

@@ -15,4 +15,8 @@ var Facts = []awswire.Fact{
 	ImportDevices.Fact,
 	ListImportBatches.Fact,
 	DeleteImport.Fact,
+	ImportIssuerCertificate.Fact,
+	UploadRevocationListPart.Fact,
+	ImportRevocationList.Fact,
+	ListRevocationLists.Fact,
 }
