@@ -49,15 +49,15 @@ type crlImport struct {
 // Help returns what is written by hand.
 func (*crlImport) Help() string {
 	return `Import revocation lists, so that audits know what issuers have revoked without
-fetching anything, and certificates of issuers that are not registered: roots and
-intermediate CAs.
+fetching anything, and certificates of issuers that are not registered: roots
+and intermediate CAs.
 
 Usage: cordon crl import FILE... [flags]
 
 A file is one list or one certificate in DER form, or any number of both in PEM
 form. Certificates are taken first, whatever the order. A list counts as a whole
-or not at all: it must be signed by an issuer that is known, be complete and have
-not expired, and be newer than what is known of that issuer.
+or not at all: it must be signed by an issuer that is known, be complete, not
+have expired, and be newer than what is known of that issuer.
 
 Examples:
   cordon crl import root.pem intermediate.pem factory.crl

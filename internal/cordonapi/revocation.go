@@ -32,7 +32,6 @@ func (a *api) revocationOperations() []awswire.Served {
 	}
 }
 
-
 func (a *api) importIssuerCertificate(ctx context.Context, in *wire.ImportIssuerCertificateRequest) (
 	*wire.ImportIssuerCertificateResponse, error,
 ) {

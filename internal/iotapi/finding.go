@@ -13,8 +13,7 @@ func (a *API) findingOperations() []awswire.Served {
 	return []awswire.Served{
 		awswire.Op(wire.ListAuditFindings, a.listAuditFindings),
 		awswire.Op(wire.DescribeAuditFinding, a.describeAuditFinding),
-		awswire.Op(wire.ListRelatedResourcesForAuditFinding, a.listRelatedResourcesForAuditFinding).
-			Noting("no check that is built finds related resources: the list of a finding is empty"),
+		awswire.Op(wire.ListRelatedResourcesForAuditFinding, a.listRelatedResourcesForAuditFinding),
 	}
 }
 
