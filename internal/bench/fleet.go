@@ -36,6 +36,9 @@ func (m *measurement) load(ctx context.Context, r *rig) (float64, error) {
 	return float64(made) / time.Since(began).Seconds(), nil
 }
 
+// origin is that of all certificates of the fleet.
+var origin = &fleet.Origin{Issuer: "00", IssuerName: "CN=Factory CA", KeyID: "00"}
+
 // certificate makes the i-th certificate. The ones that do not comply are
 // spread evenly over the fleet, and over four reasons.
 func (m *measurement) certificate(i int, random *rand.ChaCha8) fleet.Certificate {
@@ -47,6 +50,7 @@ func (m *measurement) certificate(i int, random *rand.ChaCha8) fleet.Certificate
 		NotBefore: m.now.Add(-100 * day), NotAfter: m.now.Add(1000 * day),
 		Generation: hex.EncodeToString(id[:13]), CustomerVersion: 1,
 		Created: m.now.Add(-100 * day), Modified: m.now.Add(-100 * day),
+		Provenance: &fleet.Provenance{Serial: hex.EncodeToString(id[16:]), Origin: origin},
 	}
 	nth := i * m.spec.Findings / m.spec.Certificates
 	if nth == (i+1)*m.spec.Findings/m.spec.Certificates {

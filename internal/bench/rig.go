@@ -13,9 +13,13 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/audit/check"
 	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/mitigation/action"
 	"github.com/cordon-iot/cordon/internal/ops"
+	"github.com/cordon-iot/cordon/internal/pki"
+	"github.com/cordon-iot/cordon/internal/pki/crl"
+	"github.com/cordon-iot/cordon/internal/revocation"
 	"github.com/cordon-iot/cordon/internal/store"
 )
 
@@ -53,12 +57,21 @@ func openRig(ctx context.Context, o store.Options, log *slog.Logger) (_ *rig, er
 	r.engine = &mitigation.Engine{Store: r.store, Kinds: action.All, Observer: metrics, Now: time.Now}
 	r.durable.Register(mitigation.WorkflowKind, r.engine)
 	r.durable.Register(audit.WorkflowKind, &audit.Engine{
-		Store: r.store, Checks: check.All, Observer: metrics, Now: time.Now,
+		Store: r.store, Checks: check.All, Observer: metrics, Now: time.Now, Collector: collector(r.store),
 	})
 	r.audits = &audit.Service{
 		Store: r.store, Workflows: r.durable, Checks: check.All, TimeOfDay: audit.Spread, Now: time.Now, Log: log,
 	}
 	return r, r.durable.Launch()
+}
+
+// collector looks for what issuers have revoked. The fleet names no address, so
+// nothing is fetched.
+func collector(s *store.Store) *revocation.Collector {
+	return &revocation.Collector{
+		Store: s, Downloads: &guard.Downloads{Client: guard.New(guard.Options{}), Max: crl.MaxSize}, Now: time.Now,
+		Own: func(context.Context, string) (*pki.Certificate, error) { return nil, nil },
+	}
 }
 
 // hook wakes whoever waits for a task.

@@ -14,7 +14,10 @@ import (
 )
 
 // built are all checks that can be switched on.
-var built = []string{
+var built = slices.Concat(selfContained, revocationChecks)
+
+// selfContained are the checks that need to know nothing but the registry.
+var selfContained = []string{
 	checkCAExpiring, checkCAKey, checkAge, checkExpiring, checkKey, checkBroad, checkMisconfigured, checkLogging,
 }
 

@@ -111,8 +111,8 @@ func TestEachCheckFindsWhatItIsFor(t *testing.T) {
 	cordontest.OnEach(t, func(t *testing.T, cordon *cordontest.Cordon) {
 		c := cordon.IoT()
 		s := newSick(t, cordon)
-		cordontest.Enable(t, c, built...)
-		id, done := cordontest.Audit(t, c, built...)
+		cordontest.Enable(t, c, selfContained...)
+		id, done := cordontest.Audit(t, c, selfContained...)
 		wantFindings(t, c, id, s.findings())
 		t.Run("resources are counted once", func(t *testing.T) {
 			for check, want := range map[string][2]int64{

@@ -161,6 +161,9 @@ func (w *variantWriter) shape(s spot, name string) {
 		w.passes(s, "true", true)
 		w.passes(s, "false", false)
 		w.wrong(s, "yes")
+	case "blob":
+		w.passes(s, "bytes in base64", "AAAA")
+		w.wrong(s, "no base64")
 	case "timestamp":
 		w.passes(s, "a time", w.f.least(w.t, name))
 		w.wrong(s, "yesterday")
@@ -351,6 +354,8 @@ func (f *interfaceFacts) least(t testing.TB, name string) any {
 		return max(1, value64(sh.Min))
 	case "boolean":
 		return true
+	case "blob":
+		return "AAAA"
 	case "timestamp":
 		return timestamp(1_700_000_000)
 	}

@@ -202,7 +202,7 @@ func (w *world) tryAsOwner(t *testing.T, other *world) {
 }
 
 // untold are the lists that no world is long enough for to be paged.
-var untold = []string{"ListRelatedResourcesForAuditFinding"} // no check that is built finds related resources
+var untold = []string{"ListRelatedResourcesForAuditFinding"} // no world has a revoked intermediate CA
 
 // tryTokens takes a page token of each list of a world to another scope, and
 // to another list.

@@ -26,18 +26,18 @@ var unset = map[string][]string{
 	},
 	"no check that is built judges them": {
 		"ResourceIdentifier.clientId", "ResourceIdentifier.cognitoIdentityPoolId", "ResourceIdentifier.iamRoleArn",
-		"ResourceIdentifier.roleAliasArn", "ResourceIdentifier.issuerCertificateIdentifier",
+		"ResourceIdentifier.roleAliasArn",
 	},
-	"findings and suppressions name a certificate by its id": {"ResourceIdentifier.deviceCertificateArn"},
-	"no check that is built finds related resources": {
-		"AuditFinding.relatedResources",
+	"they are called and compared in the tests of revocation": {
+		"ResourceIdentifier.issuerCertificateIdentifier",
 		"ListRelatedResourcesForAuditFindingResponse.relatedResources",
 		"ListRelatedResourcesForAuditFindingResponse.nextToken",
 		"ListRelatedResourcesForAuditFindingRequest.nextToken",
+		"TaskStatistics.failedChecks", "TaskStatistics.waitingForDataCollectionChecks",
 	},
-	"no check that is built fails with a code, or waits for data": {
-		"AuditCheckDetails.errorCode", "TaskStatistics.failedChecks", "TaskStatistics.waitingForDataCollectionChecks",
-	},
+	"findings and suppressions name a certificate by its id":        {"ResourceIdentifier.deviceCertificateArn"},
+	"no check that is built shows related resources with a finding": {"AuditFinding.relatedResources"},
+	"no check that is built fails with a code":                      {"AuditCheckDetails.errorCode"},
 	"there are no shadows, and no violations are detected": {
 		"ThingDocument.shadow", "ThingDocument.deviceDefender", "ThingIndexingConfiguration.filter",
 	},

@@ -239,8 +239,8 @@ func TestSuppressedFindingsAreKeptAndDecideNothing(t *testing.T) {
 	cordontest.OnEach(t, func(t *testing.T, cordon *cordontest.Cordon) {
 		c := cordon.IoT()
 		s := newSick(t, cordon)
-		cordontest.Enable(t, c, built...)
-		before, _ := cordontest.Audit(t, c, built...)
+		cordontest.Enable(t, c, selfContained...)
+		before, _ := cordontest.Audit(t, c, selfContained...)
 		for check, id := range map[string]*resource{
 			checkExpiring:      deviceResource(s.expired),
 			checkCAExpiring:    {CaCertificateId: &s.expiringCA},
@@ -252,7 +252,7 @@ func TestSuppressedFindingsAreKeptAndDecideNothing(t *testing.T) {
 			suppress(t, c, check, id)
 		}
 		policyVersion(t, c, "misconfigured", narrowPolicy, false)
-		id, done := cordontest.Audit(t, c, built...)
+		id, done := cordontest.Audit(t, c, selfContained...)
 		for check, want := range map[string]verdict{
 			checkExpiring:      {nonCompliant, 6, 2, 1},
 			checkCAExpiring:    {compliant, 3, 1, 1},

@@ -32,6 +32,9 @@ type SliceStore interface {
 	// NextFindings lists the findings of the target behind the task's position,
 	// in order, whether the task wants them or not.
 	NextFindings(ctx context.Context, tx durable.Tx, t *Task, limit int) ([]audit.Finding, error)
+	// RelatedIn lists the related resources of a finding behind the first ones,
+	// so many.
+	RelatedIn(ctx context.Context, tx durable.Tx, f audit.FindingRef, after int64, limit int) ([]audit.Resource, error)
 	// SaveMitigation stores the task's state and the executions of the slice.
 	SaveMitigation(ctx context.Context, tx durable.Tx, t *Task, list []Execution) error
 	// Apply makes changes true. It returns the positions in the list of those

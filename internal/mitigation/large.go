@@ -17,7 +17,7 @@ func (s *slice) runLarge() error {
 	if t.Cursor == nil {
 		t.Cursor = &Cursor{}
 	}
-	n, continues := t.Cursor.Action, t.Cursor.After != ""
+	n, continues := t.Cursor.Action, t.Cursor.After != "" || t.Cursor.Related > 0
 	at := &attempt{item: it}
 	more, err := s.part(t.Action(it.actions[n]), at)
 	if err != nil {
@@ -46,6 +46,9 @@ func (s *slice) runLarge() error {
 // part applies an action to the next things of a finding's certificate,
 // moves the cursor behind them and reports whether there are more.
 func (s *slice) part(a *Action, at *attempt) (more bool, err error) {
+	if at.aboutIssuer() {
+		return s.relatedPart(a, at)
+	}
 	cursor, most := s.task.Cursor, SliceChanges
 	if g := a.Params.AddThingsToThingGroup; g != nil {
 		most = max(1, SliceChanges/g.changes())

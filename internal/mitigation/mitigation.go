@@ -149,6 +149,7 @@ type Task struct {
 type Cursor struct {
 	Action  int      `json:"action"`            // in the check's list
 	After   string   `json:"after,omitempty"`   // the last thing done; "" before the first
+	Related int64    `json:"related,omitempty"` // how many related resources are done
 	Failure *Failure `json:"failure,omitempty"` // the first that the action met
 }
 

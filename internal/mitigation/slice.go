@@ -79,7 +79,7 @@ func (s *slice) costs() ([]int, error) {
 	certs := map[string]bool{}
 	for _, it := range s.items {
 		for _, name := range it.actions {
-			if s.kind(name).Needs == NeedsThings {
+			if s.kind(name).Needs == NeedsThings && !it.aboutIssuer() {
 				certs[it.finding.Resource.Key] = true
 			}
 		}
@@ -95,6 +95,10 @@ func (s *slice) costs() ([]int, error) {
 	}
 	costs := make([]int, len(s.items))
 	for i, it := range s.items {
+		if it.aboutIssuer() {
+			costs[i] = SliceChanges + 1 // one at a time, in parts
+			continue
+		}
 		for _, name := range it.actions {
 			if s.kind(name).Needs == NeedsThings {
 				costs[i] += things[it.finding.Resource.Key] * s.task.Action(name).Params.AddThingsToThingGroup.changes()

@@ -147,3 +147,14 @@ func (s *Store) SaveRelated(ctx context.Context, tx durable.Tx, list []audit.Rel
 	}
 	return insertRelatedRows(ctx, s.slice(tx), rows)
 }
+
+// RelatedIn lists the related resources of a finding behind the first ones.
+func (s *Store) RelatedIn(ctx context.Context, tx durable.Tx, f audit.FindingRef, after int64, limit int) (
+	[]audit.Resource, error,
+) {
+	list, err := related(ctx, s.slice(tx), f, int(after), limit)
+	if err != nil {
+		return nil, fmt.Errorf("list related resources: %w", err)
+	}
+	return list, nil
+}
