@@ -58,7 +58,9 @@ func (r *importRun) stored(ctx context.Context) (map[int]*importOutcome, error) 
 			Batches   []*importOutcome `json:"batches"`
 			NextToken string           `json:"nextToken"`
 		}
-		err := r.command.Call.do(ctx, r.process, request{doing: "look for the import", method: http.MethodGet, path: path, out: &page})
+		err := r.command.Call.do(ctx, r.process, request{
+			doing: "look for the import", method: http.MethodGet, path: path, out: &page,
+		})
 		if e := new(apiError); errors.As(err, &e) && e.Exception == "ResourceNotFoundException" {
 			return done, nil
 		}
@@ -193,7 +195,9 @@ func (r *importRun) send(ctx context.Context, part *importPart) error {
 	path := "/imports/" + url.PathEscape(r.command.ID)
 	for attempt := 1; ; attempt++ {
 		o := &importOutcome{}
-		err := r.command.Call.do(ctx, r.process, request{doing: "import devices", method: http.MethodPost, path: path, in: in, out: o})
+		err := r.command.Call.do(ctx, r.process, request{
+			doing: "import devices", method: http.MethodPost, path: path, in: in, out: o,
+		})
 		if err == nil {
 			part.outcome <- o
 			return nil

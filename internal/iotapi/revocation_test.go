@@ -140,7 +140,7 @@ func TestWhatIssuersRevokedIsFoundAndMitigated(t *testing.T) {
 			below := []string{
 				registerPEM(t, c, leaf(bad, 1)+bad.PEM, active), registerPEM(t, c, leaf(bad, 2), active),
 			}
-			thing(t, c, "pump", below[1])
+			thing(t, c, "pump", home.ARN("cert", below[1]))
 			group(t, c, "quarantine", "")
 
 			cordontest.Enable(t, c, revocationChecks...)
@@ -177,7 +177,8 @@ func TestWhatIssuersRevokedIsFoundAndMitigated(t *testing.T) {
 			}
 			i := above.NonCompliantResource.ResourceIdentifier.IssuerCertificateIdentifier
 			if above.NonCompliantResource.ResourceType != types.ResourceTypeIssuerCertificate ||
-				*i.IssuerCertificateSubject != "CN=number 12" || *i.IssuerCertificateSerialNumber != "0c" || len(*i.IssuerId) != 64 {
+				*i.IssuerCertificateSubject != "CN=number 12" || *i.IssuerCertificateSerialNumber != "0c" ||
+				len(*i.IssuerId) != 64 {
 				t.Errorf("got %+v about %+v, want the intermediate CA", above, i)
 			}
 			shown, err := c.DescribeAuditFinding(t.Context(), &iot.DescribeAuditFindingInput{FindingId: above.FindingId})
@@ -362,10 +363,10 @@ func TestAnAuditWaitsForAList(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				<-asked
 				return *out.TaskId
 			}
 			id := start()
+			<-asked
 			out, err := c.DescribeAuditTask(t.Context(), &iot.DescribeAuditTaskInput{TaskId: &id})
 			if err != nil || out.AuditDetails[checkRevokedDevice].CheckRunStatus !=
 				types.AuditCheckRunStatusWaitingForDataCollection {

@@ -122,7 +122,7 @@ func (s *Store) FinishLoad(ctx context.Context, sc fleet.Scope, load int64, l *r
 		if err := lockScope(ctx, q, scope); err != nil {
 			return fmt.Errorf("lock scope: %w", err)
 		}
-		a := args{"scope": scope, "key": l.IssuerKey, "url": l.URL, "now": s.millis()}
+		a := args{"scope": scope, "key": l.IssuerKey, "url": l.URL}
 		type stored struct {
 			revocation.List
 			live int64
