@@ -204,8 +204,8 @@ func (w *pagedWorld) copyEach() {
 	const cert = `substr(certificate, 1, 59) || i`
 	here, leaf := `name = 'page'`, fmt.Sprintf(`id = '%s'`, w.cert)
 	w.copies("things", here, exprs{"name": name})
-	w.copies("thing_groups", here, exprs{"name": name, "root": name})
-	w.copies("thing_group_members", `thing = 'page'`, exprs{"thing": name})
+	w.copies("thing_groups", here, exprs{"name": name, "seq": seq, "root": seq, "path": `substr(path, 1, 11) || i`})
+	w.copies("group_members", `thing = 'page'`, exprs{"thing": name})
 	w.copies("ca_certificates", `id = '`+w.ca+`'`, exprs{"seq": seq, "id": id, "subject": `subject || i`})
 	w.copies("certificates", leaf, exprs{"seq": seq, "id": id})
 	w.copies("thing_principals", `thing = 'page'`, exprs{"thing": name})
