@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -165,5 +166,37 @@ func TestAnImportThatCannotBeRememberedStoresNothing(t *testing.T) {
 		wantFault(t, err, fault.NotFound, "")
 		_, err = s.Import(ctx, there, importOf(1, "d", fleet.ImportDevice{Thing: testThing(t, "t")}))
 		ok(t, err)
+	})
+}
+
+func TestOldImportsAreForgottenInParts(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		const batches = purgeSlice + 10
+		for n := range batches {
+			_, err := s.Import(ctx, here, importOf(int64(n+1), "d"))
+			ok(t, err)
+		}
+		for _, age := range []time.Duration{0, time.Hour} {
+			pass := s.NewPurge("node", testNow.Add(age))
+			steps := 0
+			for more := true; more; steps++ {
+				var err error
+				more, err = pass.Step(ctx)
+				ok(t, err)
+			}
+			_, list, err := s.ImportBatches(ctx, here, "i", 0, 2*batches)
+			if age == 0 {
+				ok(t, err)
+				if len(list) != batches || steps != 1 {
+					t.Errorf("got %d batches after %d steps, want all of them: they are not old", len(list), steps)
+				}
+				continue
+			}
+			wantFault(t, err, fault.NotFound, "")
+			if steps != 4 {
+				t.Errorf("got %d steps, want two for the batches, one for the import, and an empty one", steps)
+			}
+		}
 	})
 }

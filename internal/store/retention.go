@@ -21,7 +21,8 @@ const leaseTime = 30 * time.Second
 //   - mitigation tasks with their executions and changes;
 //   - audits with their findings, but not one that a mitigation task which is
 //     kept was aimed at: what the task did is told by the findings;
-//   - messages.
+//   - messages;
+//   - what is remembered of imports.
 //
 // What is in progress has not ended, and stays. The row of a task or audit goes
 // first and with it all that can be seen of it; the rows that hung on it follow
@@ -61,7 +62,7 @@ func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 
 func (p *Purge) delete(ctx context.Context, q querier) (more bool, err error) {
 	for _, step := range []func(context.Context, querier) (int64, error){
-		purgeLeftovers, p.tasks, p.audits, p.messages,
+		purgeLeftovers, p.tasks, p.audits, p.messages, p.imports,
 	} {
 		n, err := step(ctx, q)
 		if err != nil {
@@ -222,4 +223,18 @@ func (p *Purge) messages(ctx context.Context, q querier) (int64, error) {
 	return q.exec(ctx, `DELETE FROM outgoing_messages WHERE seq IN (SELECT seq FROM outgoing_messages
 		WHERE created_at < @before ORDER BY created_at, seq LIMIT @limit)`,
 		args{"before": p.before, "limit": purgeSlice})
+}
+
+// imports forgets some batches of old imports, and then the imports.
+func (p *Purge) imports(ctx context.Context, q querier) (int64, error) {
+	a := args{"before": p.before, "limit": purgeSlice}
+	n, err := q.exec(ctx, `DELETE FROM import_batches WHERE (scope, import, n) IN (
+		SELECT b.scope, b.import, b.n FROM (SELECT scope, id FROM imports WHERE created_at < @before
+			ORDER BY created_at LIMIT @limit) i
+		JOIN import_batches b ON b.scope = i.scope AND b.import = i.id LIMIT @limit)`, a)
+	if err != nil || n > 0 {
+		return n, err
+	}
+	return q.exec(ctx, `DELETE FROM imports WHERE (scope, id) IN (SELECT scope, id FROM imports
+		WHERE created_at < @before ORDER BY created_at LIMIT @limit)`, a)
 }
