@@ -36,9 +36,9 @@ func (r *Report) Print(out io.Writer) error {
 				group(result.LoadPerSecond), megabytes(result.PeakBytes))
 		}
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", result.Subject.Name, rate(result.Subject.PerSecond), result.remark())
+		fmt.Fprintf(w, "  %s\t%s%s\n", result.Subject.Name, rate(result.Subject.PerSecond), result.remark())
 		for _, y := range result.Yardsticks {
-			fmt.Fprintf(w, "  %s\t%s\tratio %.2f (%.2f–%.2f)\t%s\n", y.Name, rate(y.PerSecond),
+			fmt.Fprintf(w, "  %s\t%s\tratio %.2f (%.2f–%.2f)%s\n", y.Name, rate(y.PerSecond),
 				y.Ratio.Median, y.Ratio.Least, y.Ratio.Most, verdict(y.Ratio.Median, y.Goal))
 		}
 		if err := w.Flush(); err != nil {
@@ -48,27 +48,27 @@ func (r *Report) Print(out io.Writer) error {
 	return nil
 }
 
-// remark is what is said of the subject besides its rate.
+// remark is the column of what is said of the subject besides its rate.
 func (r *Result) remark() string {
 	if r.Latency == nil {
 		return ""
 	}
-	text := fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", r.Latency.P50, r.Latency.P99)
+	text := fmt.Sprintf("\tp50 %.2f ms, p99 %.2f ms", r.Latency.P50, r.Latency.P99)
 	if r.Subject.PerSecond.Median >= r.Goal {
 		return text + "; goal " + group(r.Goal) + "/s reached"
 	}
 	return text + "; goal " + group(r.Goal) + "/s missed"
 }
 
-// verdict is empty for a yardstick without a goal.
+// verdict is the column that says whether a goal is reached; empty without one.
 func verdict(ratio, goal float64) string {
 	switch {
 	case goal == 0:
 		return ""
 	case ratio >= goal:
-		return fmt.Sprintf("goal %.1f reached", goal)
+		return fmt.Sprintf("\tgoal %.1f reached", goal)
 	}
-	return fmt.Sprintf("goal %.1f missed", goal)
+	return fmt.Sprintf("\tgoal %.1f missed", goal)
 }
 
 func rate(s Spread) string {
