@@ -152,7 +152,7 @@ func checkForm(in *wire.Device) error {
 func (p *preparation) certificate(ctx context.Context, in *wire.Device, issuers map[string][]fleet.CACertificate) (
 	*fleet.Certificate, error,
 ) {
-	parsed, err := pki.ParseCertificate(*in.CertificatePEM)
+	parsed, above, err := fleet.Chain(*in.CertificatePEM, p.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +164,7 @@ func (p *preparation) certificate(ctx context.Context, in *wire.Device, issuers 
 	if err != nil {
 		return nil, err
 	}
+	c.Provenance.Issuers = above
 	registered, ok := issuers[parsed.IssuerMatch]
 	if !ok {
 		if registered, err = p.Store.CACertificatesOfSubject(ctx, p.scope, parsed.IssuerMatch); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/pki"
 )
 
 const transferColumns = `t.n, t.certificate, s.account, t.to_account, t.state, t.message, t.reason, t.transferred_at,
@@ -207,6 +208,11 @@ func (s *Store) AcceptTransfer(ctx context.Context, sc fleet.Scope, certificate 
 		if _, err := q.exec(ctx, `DELETE FROM certificates WHERE seq = @seq`, args{"seq": c.Seq}); err != nil {
 			return fmt.Errorf("take transferred certificate away: %w", err)
 		}
+		parsed, err := pki.ParseCertificate(c.PEM)
+		if err != nil {
+			return fmt.Errorf("read transferred certificate: %w", err)
+		}
+		c.Provenance = fleet.NewProvenance(parsed)
 		if c.CAID, err = caOf(ctx, q, scope, c.CAID); err != nil {
 			return err
 		}
