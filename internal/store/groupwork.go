@@ -60,7 +60,10 @@ type work struct {
 
 // Slice does the next part of the work on one group.
 func (w groupWork) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (more bool, err error) {
-	q := w.s.slice(tx)
+	return w.slice(ctx, w.s.slice(tx), id)
+}
+
+func (w groupWork) slice(ctx context.Context, q querier, id durable.ID) (more bool, err error) {
 	do, err := w.lock(ctx, q, id)
 	if err != nil || do == nil {
 		return false, err
@@ -87,7 +90,10 @@ func (w groupWork) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (mor
 // Abandon has another workflow do the work: left undone, it would leave a group
 // without things that are in it, or things without places that are free.
 func (w groupWork) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, _ string) error {
-	q := w.s.slice(tx)
+	return w.abandon(ctx, w.s.slice(tx), id)
+}
+
+func (w groupWork) abandon(ctx context.Context, q querier, id durable.ID) error {
 	do, err := w.lock(ctx, q, id)
 	if err != nil || do == nil {
 		return err

@@ -12,14 +12,14 @@ import (
 
 // AttachPolicy attaches a policy to a target; one that is attached already is
 // fine. A policy or target that is not there is a NotFound fault, a target that
-// has all the policies it may have Limit.
+// has all the policies it may have Limit, a dynamic thing group Invalid.
 func (s *Store) AttachPolicy(ctx context.Context, sc fleet.Scope, name string, t fleet.Target) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		// No other attachment to the target, nor its removal, comes between.
 		if err := lockRows(ctx, q, targetRows(t), scope, t.Name); err != nil {
 			return fmt.Errorf("lock target of policy: %w", err)
 		}
-		if err := needTarget(ctx, q, scope, t); err != nil {
+		if err := mayCarryPolicies(ctx, q, scope, t); err != nil {
 			return err
 		}
 		if t.Kind == fleet.TargetCertificate {
