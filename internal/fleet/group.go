@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -35,12 +36,24 @@ type Place struct {
 
 // NewPlace is the place of a group with a number below a parent, nil for a root.
 func NewPlace(seq int64, parent *Group) Place {
-	step := fmt.Sprintf("%016x", seq)
+	step := fmt.Sprintf("%0*x", pathStep, seq)
 	if parent == nil {
 		return Place{Seq: seq, Root: seq, Path: step}
 	}
 	return Place{Seq: seq, Root: parent.Place.Root, Path: parent.Place.Path + step}
 }
+
+// Above is the numbers of the group's ancestors, from the root down.
+func (p Place) Above() (numbers []int64) {
+	for rest := p.Path; len(rest) > pathStep; rest = rest[pathStep:] {
+		n, _ := strconv.ParseInt(rest[:pathStep], 16, 64) // written by NewPlace
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+// pathStep is how many digits a number has in a path.
+const pathStep = 16
 
 // NewGroup returns a group in its first version that has no parent yet. Too
 // many attributes are an Invalid fault.

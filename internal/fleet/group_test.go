@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -45,6 +46,9 @@ func TestPlaces(t *testing.T) {
 	}
 	if p := root.Place; p.Seq != 7 || p.Root != 7 {
 		t.Errorf("got number %d below root %d, want 7 to be its own root", p.Seq, p.Root)
+	}
+	if got := grandchild.Place.Above(); !slices.Equal(got, []int64{7, 9}) || len(root.Place.Above()) != 0 {
+		t.Errorf("got %v above the grandchild and %v above the root, want 7 and 9, and none", got, root.Place.Above())
 	}
 	for _, order := range [][2]*Group{{root, child}, {child, grandchild}, {grandchild, late}} {
 		if order[0].Place.Path >= order[1].Place.Path {

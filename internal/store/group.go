@@ -167,25 +167,30 @@ func countChildren(ctx context.Context, q querier, scope int64, group string, li
 func (s *Store) Group(ctx context.Context, sc fleet.Scope, name string) (
 	g *fleet.Group, ancestors []string, err error,
 ) {
-	var line []*fleet.Group
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		line, err = all(ctx, q, `WITH RECURSIVE above(name, parent) AS (
-				SELECT name, parent FROM thing_groups WHERE scope = @scope AND name = @name
-				UNION ALL
-				SELECT p.name, p.parent FROM above a JOIN thing_groups p ON p.scope = @scope AND p.name = a.parent)
-			SELECT `+groupColumns+` FROM above a JOIN thing_groups g ON g.scope = @scope AND g.name = a.name`,
-			args{"scope": scope, "name": name}, scanGroup)
-		slices.SortFunc(line, func(a, b *fleet.Group) int { return a.Depth - b.Depth })
+		if g, err = findGroup(ctx, q, scope, name); err != nil {
+			return err
+		}
+		ancestors, err = groupsAbove(ctx, q, scope, g)
 		return err
 	})
+	return g, ancestors, err
+}
+
+// groupsAbove lists the names of the groups above one, from the root down.
+func groupsAbove(ctx context.Context, q querier, scope int64, g *fleet.Group) ([]string, error) {
+	above := g.Place.Above()
+	if len(above) == 0 {
+		return nil, nil
+	}
+	a := args{"scope": scope}
+	list, err := all(ctx, q, `SELECT `+groupColumns+` FROM thing_groups g WHERE g.scope = @scope AND `+
+		q.dialect().in("g.seq", "groups", a, above), a, scanGroup)
 	if err != nil {
-		return nil, nil, fmt.Errorf("find thing group: %w", err)
+		return nil, fmt.Errorf("find groups above thing group: %w", err)
 	}
-	if len(line) == 0 {
-		return nil, nil, noGroup(name)
-	}
-	last := len(line) - 1
-	return line[last], collect(line[:last], func(g **fleet.Group) string { return (*g).Name }), nil
+	slices.SortFunc(list, func(a, b *fleet.Group) int { return a.Depth - b.Depth })
+	return collect(list, func(g **fleet.Group) string { return (*g).Name }), nil
 }
 
 // UpdateGroup stores what change makes of the description, attributes and

@@ -51,6 +51,13 @@ func (s *Store) GroupWork() durable.Task { return groupWork{s} }
 
 type groupWork struct{ s *Store }
 
+// What a slice looks at.
+const (
+	membersAfter = `SELECT thing FROM group_members WHERE thing_group = @group AND thing > @after
+		ORDER BY thing LIMIT @limit`
+	thingsAfter = `SELECT name FROM things WHERE scope = @scope AND name > @after ORDER BY name LIMIT @limit`
+)
+
 // work is a row of group_work.
 type work struct {
 	group, generation, scope int64
@@ -132,8 +139,7 @@ func (w groupWork) lock(ctx context.Context, q querier, id durable.ID) (*work, e
 // removeMembers removes the next members of a group that is gone, and has them
 // judged: a place became free.
 func (s *Store) removeMembers(ctx context.Context, q querier, do *work) (more bool, err error) {
-	things, err := all(ctx, q, `SELECT thing FROM group_members WHERE thing_group = @group AND thing > @after
-		ORDER BY thing LIMIT @limit`, args{"group": do.group, "after": do.position, "limit": groupSlice}, scalar[string])
+	things, err := all(ctx, q, membersAfter, args{"group": do.group, "after": do.position, "limit": groupSlice}, scalar[string])
 	if err != nil {
 		return false, fmt.Errorf("list members of thing group: %w", err)
 	}
@@ -155,7 +161,7 @@ func (s *Store) findMembers(ctx context.Context, q querier, do *work) (more bool
 	if err != nil {
 		return false, err
 	}
-	things, err := all(ctx, q, `SELECT name FROM things WHERE scope = @scope AND name > @after ORDER BY name LIMIT @limit`,
+	things, err := all(ctx, q, thingsAfter,
 		args{"scope": do.scope, "after": do.position, "limit": groupSlice}, scalar[string])
 	if err != nil {
 		return false, fmt.Errorf("list things: %w", err)

@@ -172,8 +172,7 @@ func (s *Store) Members(ctx context.Context, sc fleet.Scope, mq fleet.MemberQuer
 			if !mq.Deep || group.Path == mq.After.Path {
 				a["after"] = mq.After.Thing
 			}
-			page, err := all(ctx, q, `SELECT thing FROM group_members WHERE thing_group = @group AND thing > @after
-				ORDER BY thing LIMIT @limit`, a, scalar[string])
+			page, err := all(ctx, q, membersAfter, a, scalar[string])
 			if err != nil {
 				return err
 			}

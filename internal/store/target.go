@@ -147,12 +147,20 @@ func (s *Store) AttachedPolicies(ctx context.Context, sc fleet.Scope, t fleet.Ta
 func inheritedPolicies(ctx context.Context, q querier, scope int64, group string, p fleet.AttachedPage) (
 	[]string, error,
 ) {
-	list, err := all(ctx, q, `WITH RECURSIVE line (name, parent) AS (
-			SELECT name, parent FROM thing_groups WHERE scope = @scope AND name = @name
-			UNION ALL SELECT g.name, g.parent FROM line JOIN thing_groups g ON g.scope = @scope AND g.name = line.parent)
-		SELECT t.policy FROM line JOIN policy_targets t ON t.scope = @scope
-			AND t.target = '`+string(fleet.TargetGroup)+`/' || line.name
-		WHERE t.policy > @after`, args{"scope": scope, "name": group, "after": p.After}, scalar[string])
+	g, err := findGroup(ctx, q, scope, group)
+	if err != nil {
+		return nil, err
+	}
+	names, err := groupsAbove(ctx, q, scope, g)
+	if err != nil {
+		return nil, err
+	}
+	a, targets := args{"scope": scope, "after": p.After}, []string{}
+	for _, name := range append(names, group) {
+		targets = append(targets, fleet.Target{Kind: fleet.TargetGroup, Name: name}.String())
+	}
+	list, err := all(ctx, q, `SELECT policy FROM policy_targets WHERE scope = @scope AND policy > @after AND `+
+		q.dialect().in("target", "targets", a, targets), a, scalar[string])
 	if err != nil {
 		return nil, fmt.Errorf("list policies of target: %w", err)
 	}

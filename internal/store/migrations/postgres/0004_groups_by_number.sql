@@ -29,7 +29,7 @@ CREATE UNIQUE INDEX thing_groups_path ON thing_groups (scope, path);
 CREATE INDEX thing_groups_roots ON thing_groups (scope, name) WHERE parent IS NULL;
 CREATE INDEX thing_groups_dynamic ON thing_groups (scope, seq) WHERE query <> '';
 DROP INDEX thing_groups_parent;
-CREATE INDEX thing_groups_parent ON thing_groups (scope, parent, name);
+CREATE INDEX thing_groups_parent ON thing_groups (scope, parent, name) WHERE parent IS NOT NULL;
 
 -- A thing in a group, by the group's number. A row whose group is gone counts
 -- for nothing, and is taken away by whoever comes by. root is the number of the
