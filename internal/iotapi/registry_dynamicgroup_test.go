@@ -82,7 +82,8 @@ func TestDynamicThingGroups(t *testing.T) {
 		expect(t, update(new("thingName>pump-3"), new(int64(2))), versionConflict)
 		expect(t, update(new("thingName>pump-3"), new(int64(1))), fine)
 		got := cordontest.AwaitGroup(t, c, "pumps")
-		if got.Version != 2 || *got.QueryString != "thingName>pump-3" || *got.ThingGroupProperties.ThingGroupDescription != "new" {
+		if got.Version != 2 || *got.QueryString != "thingName>pump-3" ||
+			*got.ThingGroupProperties.ThingGroupDescription != "new" {
 			t.Errorf("got %s, want another query and description in version 2", words(t, got))
 		}
 		inOrder(t, "late pumps", members(t, c, "pumps"), "pump-4", "pump-5")

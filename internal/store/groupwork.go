@@ -139,7 +139,8 @@ func (w groupWork) lock(ctx context.Context, q querier, id durable.ID) (*work, e
 // removeMembers removes the next members of a group that is gone, and has them
 // judged: a place became free.
 func (s *Store) removeMembers(ctx context.Context, q querier, do *work) (more bool, err error) {
-	things, err := all(ctx, q, membersAfter, args{"group": do.group, "after": do.position, "limit": groupSlice}, scalar[string])
+	things, err := all(ctx, q, membersAfter,
+		args{"group": do.group, "after": do.position, "limit": groupSlice}, scalar[string])
 	if err != nil {
 		return false, fmt.Errorf("list members of thing group: %w", err)
 	}
