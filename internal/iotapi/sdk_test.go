@@ -28,15 +28,10 @@ var unset = map[string][]string{
 		"ResourceIdentifier.clientId", "ResourceIdentifier.cognitoIdentityPoolId", "ResourceIdentifier.iamRoleArn",
 		"ResourceIdentifier.roleAliasArn",
 	},
-	"they are called and compared in the tests of revocation": {
-		"ResourceIdentifier.issuerCertificateIdentifier",
-		"ListRelatedResourcesForAuditFindingResponse.relatedResources",
-		"ListRelatedResourcesForAuditFindingResponse.nextToken",
-		"ListRelatedResourcesForAuditFindingRequest.nextToken",
-		"TaskStatistics.failedChecks", "TaskStatistics.waitingForDataCollectionChecks",
-	},
 	"findings and suppressions name a certificate by its id":        {"ResourceIdentifier.deviceCertificateArn"},
 	"no check that is built shows related resources with a finding": {"AuditFinding.relatedResources"},
+	"related resources are device certificates, named by their ids": {"RelatedResource.resourceIdentifier"},
+	"nothing more is known of a related certificate":                {"RelatedResource.additionalInfo"},
 	"no check that is built fails with a code":                      {"AuditCheckDetails.errorCode"},
 	"there are no shadows, and no violations are detected": {
 		"ThingDocument.shadow", "ThingDocument.deviceDefender", "ThingIndexingConfiguration.filter",
@@ -81,6 +76,7 @@ var journeys = []func(*journey){
 	(*journey).roleAliases,
 	(*journey).findings,
 	(*journey).suppressions,
+	(*journey).revocations,
 	(*journey).actions,
 	(*journey).mitigating,
 }
@@ -107,7 +103,7 @@ func depart(t *testing.T, database string) *journey {
 		T: t, facts: loadFacts(t), began: time.Now(), seen: map[string]bool{},
 		audits: cordontest.NewGate("audit"), mitigations: cordontest.NewGate("mitigation"),
 	}
-	cfg := cordontest.Settings(t, database)
+	cfg := callable(t, database)
 	cfg.AuditTimeOfDay = j.began.Add(untilSchedules).UTC().Format("15:04")
 	quotas := *quota.AWS
 	quotas.Rates, quotas.TypeDeletionWait = quota.Rates{}, 0
