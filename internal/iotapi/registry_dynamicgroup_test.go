@@ -113,6 +113,10 @@ func TestDynamicThingGroupsAreNoStaticOnes(t *testing.T) {
 	group(t, c, "static", "")
 	thing(t, c, "pump", "")
 	policy(t, c, "policy", narrowPolicy)
+	_, err := c.SetV2LoggingOptions(ctx, &iot.SetV2LoggingOptionsInput{
+		RoleArn: new(cordontest.RoleARN), DefaultLogLevel: types.LogLevelInfo,
+	})
+	expect(t, err, fine)
 	properties := &types.ThingGroupProperties{ThingGroupDescription: new("x")}
 	query := new("thingName:*")
 	for _, tt := range []struct {
@@ -131,6 +135,9 @@ func TestDynamicThingGroupsAreNoStaticOnes(t *testing.T) {
 		{"given a policy", &iot.AttachPolicyInput{
 			PolicyName: new("policy"), Target: new("arn:aws:iot:us-east-1:000000000000:thinggroup/dynamic"),
 		}, invalid},
+		{"given a level of logs", &iot.SetV2LoggingLevelInput{LogLevel: types.LogLevelInfo, LogTarget: &types.LogTarget{
+			TargetType: types.LogTargetTypeThingGroup, TargetName: new("dynamic"),
+		}}, invalid},
 		{"a parent", &iot.CreateThingGroupInput{ThingGroupName: new("x"), ParentGroupName: new("dynamic")}, invalid},
 		{"updated as a static one", &iot.UpdateThingGroupInput{
 			ThingGroupName: new("dynamic"), ThingGroupProperties: properties,

@@ -58,11 +58,14 @@ func needLoggedGroup(ctx context.Context, q querier, scope int64, name string) e
 	if err := lockRows(ctx, q, groupRows, scope, name); err != nil {
 		return fmt.Errorf("lock thing group: %w", err)
 	}
-	_, err := findGroup(ctx, q, scope, name)
+	g, err := findGroup(ctx, q, scope, name)
 	if fault.Is(err, fault.NotFound) {
 		return fault.New(fault.Invalid, "there is no thing group %q to be the targetName", name)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return g.NeedStatic()
 }
 
 // DeleteLogLevel removes the level of a target that is not the default; one

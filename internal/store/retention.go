@@ -225,16 +225,24 @@ func (p *Purge) messages(ctx context.Context, q querier) (int64, error) {
 		args{"before": p.before, "limit": purgeSlice})
 }
 
-// imports forgets some batches of old imports, and then the imports.
+// imports forgets some batches of an old import, and then the import.
 func (p *Purge) imports(ctx context.Context, q querier) (int64, error) {
-	a := args{"before": p.before, "limit": purgeSlice}
-	n, err := q.exec(ctx, `DELETE FROM import_batches WHERE (scope, import, n) IN (
-		SELECT b.scope, b.import, b.n FROM (SELECT scope, id FROM imports WHERE created_at < @before
-			ORDER BY created_at LIMIT @limit) i
-		JOIN import_batches b ON b.scope = i.scope AND b.import = i.id LIMIT @limit)`, a)
+	old, ok, err := one(ctx, q, `SELECT scope, id FROM imports WHERE created_at < @before ORDER BY created_at LIMIT 1`,
+		args{"before": p.before}, func(r scanner) (a args, err error) {
+			var scope int64
+			var id string
+			err = r.Scan(&scope, &id)
+			return args{"scope": scope, "import": id}, err
+		})
+	if err != nil || !ok {
+		return 0, err
+	}
+	old["limit"] = purgeSlice
+	n, err := q.exec(ctx, `DELETE FROM import_batches WHERE scope = @scope AND import = @import AND n IN (
+		SELECT n FROM import_batches WHERE scope = @scope AND import = @import ORDER BY n LIMIT @limit)`, old)
 	if err != nil || n > 0 {
 		return n, err
 	}
-	return q.exec(ctx, `DELETE FROM imports WHERE (scope, id) IN (SELECT scope, id FROM imports
-		WHERE created_at < @before ORDER BY created_at LIMIT @limit)`, a)
+	delete(old, "limit")
+	return q.exec(ctx, `DELETE FROM imports WHERE scope = @scope AND id = @import`, old)
 }
