@@ -113,10 +113,11 @@ func TestDynamicThingGroupsAreNoStaticOnes(t *testing.T) {
 	group(t, c, "static", "")
 	thing(t, c, "pump", "")
 	policy(t, c, "policy", narrowPolicy)
-	_, err := c.SetV2LoggingOptions(ctx, &iot.SetV2LoggingOptionsInput{
+	if _, err := c.SetV2LoggingOptions(ctx, &iot.SetV2LoggingOptionsInput{
 		RoleArn: new(cordontest.RoleARN), DefaultLogLevel: types.LogLevelInfo,
-	})
-	expect(t, err, fine)
+	}); err != nil {
+		t.Fatal(err)
+	}
 	properties := &types.ThingGroupProperties{ThingGroupDescription: new("x")}
 	query := new("thingName:*")
 	for _, tt := range []struct {
