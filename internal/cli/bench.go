@@ -39,13 +39,11 @@ each in a process of its own, so that their peaks of memory can be compared.
 // benchFlags are the same for all measurements. None is taken from the
 // environment, where they would be those of a server.
 type benchFlags struct {
-	Certificates int    `default:"1000000" local:"" placeholder:"N" help:"Certificates in the fleet."`
-	Findings     int    `default:"100000" local:"" placeholder:"N" help:"How many of them do not comply."`
-	Rounds       int    `default:"3" local:"" placeholder:"N" help:"How often everything is measured."`
-	DataDir      string `local:"" placeholder:"DIR" help:"Where SQLite makes its temporary directory."`
-	DatabaseURL  string `local:"" placeholder:"URL" help:"PostgreSQL server whose user may create databases."`
-	Postgres     bool   `local:"" help:"Start a private PostgreSQL for the measurement."`
-	JSON         bool   `name:"json" local:"" help:"Print JSON."`
+	Certificates int       `default:"1000000" local:"" placeholder:"N" help:"Certificates in the fleet."`
+	Findings     int       `default:"100000" local:"" placeholder:"N" help:"How many of them do not comply."`
+	Rounds       int       `default:"3" local:"" placeholder:"N" help:"How often everything is measured."`
+	DatabaseURL  string    `local:"" placeholder:"URL" help:"PostgreSQL server whose user may create databases."`
+	Host         benchHost `embed:""`
 }
 
 type benchAudit struct {
@@ -106,32 +104,24 @@ const smaller = 10
 
 func (f *benchFlags) run(ctx context.Context, p *Process, kind string) error {
 	all := bench.Spec{
-		Kind: kind, Certificates: f.Certificates, Findings: f.Findings, Rounds: f.Rounds, Dir: f.DataDir, URL: f.DatabaseURL,
+		Kind: kind, Certificates: f.Certificates, Findings: f.Findings, Rounds: f.Rounds, URL: f.DatabaseURL,
 	}
 	if err := errors.Join(all.Check(), f.check()); err != nil {
 		return &usageError{err}
 	}
-	if f.Postgres {
-		address, stop, err := bench.PrivateServer()
-		if err != nil {
-			return err
-		}
-		defer stop()
-		all.URL = address
-	}
 	tenth := all
 	tenth.Certificates, tenth.Findings = all.Certificates/smaller, all.Findings/smaller
 	if tenth.Check() != nil { // a tenth of very little
-		return measure(ctx, p, f.JSON, all)
+		return f.Host.measure(ctx, p, all)
 	}
-	return measure(ctx, p, f.JSON, tenth, all)
+	return f.Host.measure(ctx, p, tenth, all)
 }
 
 func (f *benchFlags) check() error {
 	if f.DatabaseURL == "" {
 		return nil
 	}
-	if f.Postgres {
+	if f.Host.Postgres {
 		return errors.New("--postgres starts a server of its own, --database-url names another: take one of them")
 	}
 	u, err := url.Parse(f.DatabaseURL)
@@ -146,13 +136,11 @@ func (f *benchFlags) check() error {
 }
 
 type benchAPI struct {
-	Things      int    `default:"10000" local:"" placeholder:"N" help:"Things that are there."`
-	Calls       int    `default:"50000" local:"" placeholder:"N" help:"Calls in a round."`
-	Connections int    `default:"32" local:"" placeholder:"N" help:"Clients that call at once."`
-	Rounds      int    `default:"3" local:"" placeholder:"N" help:"How often everything is measured."`
-	DataDir     string `local:"" placeholder:"DIR" help:"Where SQLite makes its temporary directory."`
-	Postgres    bool   `local:"" help:"Start a private PostgreSQL for the measurement."`
-	JSON        bool   `name:"json" local:"" help:"Print JSON."`
+	Things      int       `default:"10000" local:"" placeholder:"N" help:"Things that are there."`
+	Calls       int       `default:"50000" local:"" placeholder:"N" help:"Calls in a round."`
+	Connections int       `default:"32" local:"" placeholder:"N" help:"Clients that call at once."`
+	Rounds      int       `default:"3" local:"" placeholder:"N" help:"How often everything is measured."`
+	Host        benchHost `embed:""`
 }
 
 // Help returns what is written by hand.
@@ -176,30 +164,16 @@ Examples:
 func (c *benchAPI) Run(ctx context.Context, p *Process) error {
 	read := bench.Spec{
 		Kind: bench.Read, Certificates: c.Things, Findings: c.Calls, Connections: c.Connections, Rounds: c.Rounds,
-		Dir: c.DataDir,
-	}
-	if err := read.Check(); err != nil {
-		return &usageError{err}
-	}
-	if c.Postgres {
-		address, stop, err := bench.PrivateServer()
-		if err != nil {
-			return err
-		}
-		defer stop()
-		read.URL = address
 	}
 	write := read
 	write.Kind = bench.Write
-	return measure(ctx, p, c.JSON, read, write)
+	return c.Host.measure(ctx, p, read, write)
 }
 
 type benchImport struct {
-	Devices  int    `default:"1000000" local:"" placeholder:"N" help:"Things with a certificate each."`
-	Rounds   int    `default:"1" local:"" placeholder:"N" help:"How often everything is measured."`
-	DataDir  string `local:"" placeholder:"DIR" help:"Where files and SQLite lie for that time."`
-	Postgres bool   `local:"" help:"Start a private PostgreSQL for the measurement."`
-	JSON     bool   `name:"json" local:"" help:"Print JSON."`
+	Devices int       `default:"1000000" local:"" placeholder:"N" help:"Things with a certificate each."`
+	Rounds  int       `default:"1" local:"" placeholder:"N" help:"How often everything is measured."`
+	Host    benchHost `embed:""`
 }
 
 // Help returns what is written by hand.
@@ -219,38 +193,51 @@ Examples:
 
 // Run measures.
 func (c *benchImport) Run(ctx context.Context, p *Process) error {
-	spec := bench.Spec{
-		Kind: bench.Import, Certificates: c.Devices, Findings: c.Devices, Rounds: c.Rounds, Dir: c.DataDir,
+	return c.Host.measure(ctx, p, bench.Spec{
+		Kind: bench.Import, Certificates: c.Devices, Findings: c.Devices, Rounds: c.Rounds,
+	})
+}
+
+// benchHost is where every measurement takes place, and how it is reported.
+type benchHost struct {
+	DataDir  string `local:"" placeholder:"DIR" help:"Where files and SQLite lie for that time."`
+	Postgres bool   `local:"" help:"Start a private PostgreSQL for the measurement."`
+	JSON     bool   `name:"json" local:"" help:"Print JSON."`
+}
+
+// measure measures each specification in a process of its own and reports.
+func (h *benchHost) measure(ctx context.Context, p *Process, specs ...bench.Spec) error {
+	for _, spec := range specs {
+		if err := spec.Check(); err != nil {
+			return &usageError{err}
+		}
 	}
-	if err := spec.Check(); err != nil {
-		return &usageError{err}
-	}
-	if c.Postgres {
+	private := ""
+	if h.Postgres {
 		address, stop, err := bench.PrivateServer()
 		if err != nil {
 			return err
 		}
 		defer stop()
-		spec.URL = address
+		private = address
 	}
-	return measure(ctx, p, c.JSON, spec)
-}
-
-// measure measures each specification in a process of its own and reports.
-func measure(ctx context.Context, p *Process, asJSON bool, specs ...bench.Spec) error {
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	report := bench.Report{Machine: bench.ThisMachine()}
 	for _, spec := range specs {
+		spec.Dir = h.DataDir
+		if private != "" {
+			spec.URL = private
+		}
 		result, err := bench.RunChild(ctx, program, spec, p.Stderr)
 		if err != nil {
 			return err
 		}
 		report.Results = append(report.Results, result)
 	}
-	if asJSON {
+	if h.JSON {
 		return printJSON(p.Stdout, report)
 	}
 	return report.Print(p.Stdout)

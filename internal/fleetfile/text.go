@@ -15,26 +15,9 @@ import (
 // tooLong says that a record was read over.
 var tooLong = fmt.Sprintf("the record is longer than %d bytes", MaxRecord)
 
-// jsonLines reads one JSON object a line. Empty lines are passed over.
+// jsonLines reads one JSON object a line.
 func jsonLines(in *bufio.Reader) func() (Record, error) {
-	lines := &lineReader{in: in}
-	return func() (Record, error) {
-		for {
-			text, number, err := lines.record(false)
-			rec := Record{Where: strconv.Itoa(number)}
-			switch {
-			case errors.Is(err, errTooLong):
-				rec.Refused = tooLong
-			case err != nil:
-				return rec, err
-			case len(bytes.TrimSpace(text)) == 0:
-				continue
-			default:
-				rec.Device, rec.Refused = object(text)
-			}
-			return rec.check(), nil
-		}
-	}
+	return (&lineReader{in: in}).records(false, object)
 }
 
 // object reads one JSON object.
@@ -110,23 +93,7 @@ func table(in *bufio.Reader) (func() (Record, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() (Record, error) {
-		for {
-			text, number, err := lines.record(true)
-			rec := Record{Where: strconv.Itoa(number)}
-			switch {
-			case errors.Is(err, errTooLong):
-				rec.Refused = tooLong
-			case err != nil:
-				return rec, err
-			case len(bytes.TrimSpace(text)) == 0:
-				continue
-			default:
-				rec.Device, rec.Refused = row(text, sets)
-			}
-			return rec.check(), nil
-		}
-	}, nil
+	return lines.records(true, func(text []byte) (Device, string) { return row(text, sets) }), nil
 }
 
 // columnsOf turns the names of columns into what they mean.
@@ -194,6 +161,28 @@ var errTooLong = errors.New(tooLong)
 type lineReader struct {
 	in   *bufio.Reader
 	line int // lines that were read
+}
+
+// records returns the records one by one, each as what read makes of its text:
+// a device, or why there is none. Empty lines are passed over.
+func (l *lineReader) records(quotes bool, read func(text []byte) (d Device, refused string)) func() (Record, error) {
+	return func() (Record, error) {
+		for {
+			text, number, err := l.record(quotes)
+			rec := Record{Where: strconv.Itoa(number)}
+			switch {
+			case errors.Is(err, errTooLong):
+				rec.Refused = tooLong
+			case err != nil:
+				return rec, err
+			case len(bytes.TrimSpace(text)) == 0:
+				continue
+			default:
+				rec.Device, rec.Refused = read(text)
+			}
+			return rec.check(), nil
+		}
+	}
 }
 
 // record returns the next record without its line ending, and the line that it

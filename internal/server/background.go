@@ -21,18 +21,14 @@ const (
 	purgeRest = 10 * time.Millisecond
 )
 
-// schedule begins the audits of schedules when they are due.
-func (s *Server) schedule(ctx context.Context) error {
-	tick := time.NewTicker(scheduleEvery)
+// every does something now and then, until ctx ends. What does not work is
+// logged and tried again.
+func (s *Server) every(ctx context.Context, interval time.Duration, what string, do func(context.Context) error) error {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for planned := false; ; {
-		var err error
-		if !planned {
-			err = s.audits.Replan(ctx)
-			planned = err == nil
-		}
-		if err = errors.Join(err, s.audits.RunDue(ctx)); err != nil && ctx.Err() == nil {
-			s.log.Warn("running schedules did not work", "err", err)
+	for {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn(what+" did not work", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -42,39 +38,43 @@ func (s *Server) schedule(ctx context.Context) error {
 	}
 }
 
+// reconcile sees to it that every task in progress is being worked on. One that
+// is only just being started is left alone, but for the first time.
+func (s *Server) reconcile(ctx context.Context) error {
+	before := s.now
+	return s.every(ctx, reconcileEvery, "looking for tasks without a workflow", func(ctx context.Context) error {
+		running, err := s.store.Running(ctx, before())
+		before = func() time.Time { return s.now().Add(-reconcileEvery) }
+		if err != nil {
+			return err
+		}
+		return s.engine.Reconcile(running.IDs)
+	})
+}
+
+// schedule begins the audits of schedules when they are due.
+func (s *Server) schedule(ctx context.Context) error {
+	planned := false
+	return s.every(ctx, scheduleEvery, "running schedules", func(ctx context.Context) (err error) {
+		if !planned {
+			err = s.audits.Replan(ctx)
+			planned = err == nil
+		}
+		return errors.Join(err, s.audits.RunDue(ctx))
+	})
+}
+
 // purge deletes what was kept for long enough.
 func (s *Server) purge(ctx context.Context) error {
-	tick := time.NewTicker(purgeEvery)
-	defer tick.Stop()
-	for {
-		if err := s.purgeOnce(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("deleting what is too old did not work", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return s.every(ctx, purgeEvery, "deleting what is too old", s.purgeOnce)
 }
 
 // keepRevocations reads certificates again of which it was not kept who can
 // revoke them, and removes what is left of revocation lists.
 func (s *Server) keepRevocations(ctx context.Context) error {
-	tick := time.NewTicker(revocationsEvery)
-	defer tick.Stop()
-	for {
-		for _, step := range []func(context.Context) (bool, error){s.store.ReadProvenance, s.store.SweepRevocations} {
-			if err := untilDone(ctx, step); err != nil && ctx.Err() == nil {
-				s.log.Warn("keeping what is known of revocations did not work", "err", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return s.every(ctx, revocationsEvery, "keeping what is known of revocations", func(ctx context.Context) error {
+		return errors.Join(untilDone(ctx, s.store.ReadProvenance), untilDone(ctx, s.store.SweepRevocations))
+	})
 }
 
 // untilDone runs a step again as long as there is more, and rests between.

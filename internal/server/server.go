@@ -260,28 +260,6 @@ func (s *Server) serve(ctx context.Context) error {
 	return nil
 }
 
-// reconcile sees to it that every task in progress is being worked on.
-func (s *Server) reconcile(ctx context.Context) error {
-	tick := time.NewTicker(reconcileEvery)
-	defer tick.Stop()
-	before := s.now()
-	for {
-		running, err := s.store.Running(ctx, before)
-		if err == nil {
-			err = s.engine.Reconcile(running.IDs)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("looking for tasks without a workflow did not work", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			before = s.now().Add(-reconcileEvery)
-		}
-	}
-}
-
 // close ends what was opened, the engine before the store whose handle it
 // shares.
 func (s *Server) close() error {
