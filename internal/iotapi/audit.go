@@ -20,8 +20,11 @@ type auditStore interface {
 	// Audits lists audits, newest first.
 	Audits(ctx context.Context, scope fleet.Scope, q audit.TaskQuery) ([]audit.Summary, error)
 	Finding(ctx context.Context, scope fleet.Scope, id string) (audit.Finding, error)
-	// Findings lists findings without their related resources, newest first.
-	Findings(ctx context.Context, scope fleet.Scope, q audit.FindingQuery) ([]audit.Finding, error)
+	// Findings lists findings without their related resources, newest first, and
+	// returns the position that the next page is behind, zero for none. A page may
+	// be short and not be the last.
+	Findings(ctx context.Context, scope fleet.Scope, q audit.FindingQuery) (
+		list []audit.Finding, next audit.FindingPosition, err error)
 	// RelatedResources lists those of one finding, behind a number of them.
 	RelatedResources(ctx context.Context, scope fleet.Scope, id string, after, limit int) ([]audit.Resource, error)
 }

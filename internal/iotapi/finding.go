@@ -30,7 +30,7 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 	n := limit(in.MaxResults)
 	q := audit.FindingQuery{
 		TaskID: value(in.TaskID), From: value(in.StartTime), To: value(in.EndTime), Check: value(in.CheckName),
-		Suppressed: in.ListSuppressedFindings, Limit: n + 1,
+		Suppressed: in.ListSuppressedFindings, Limit: n,
 	}
 	if byTime {
 		if err := a.window(q.From, q.To); err != nil {
@@ -47,17 +47,15 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 	if err := a.open(ctx, "ListAuditFindings", in.NextToken, &q.Before); err != nil {
 		return nil, err
 	}
-	list, err := a.Store.Findings(ctx, scope(ctx), q)
+	list, next, err := a.Store.Findings(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
 	out := &wire.ListAuditFindingsResponse{Findings: make([]wire.AuditFinding, len(list))}
 	for i := range list {
 		out.Findings[i] = *findingOut(&list[i])
-		q.Before = audit.FindingPosition{FindingRef: list[i].FindingRef, Found: list[i].Found}
 	}
-	out.NextToken, err = a.next(ctx, "ListAuditFindings", more, q.Before)
+	out.NextToken, err = a.next(ctx, "ListAuditFindings", next.N != 0, next)
 	return out, err
 }
 

@@ -137,9 +137,13 @@ func (s *Store) MitigationActions(ctx context.Context, sc fleet.Scope, t audit.A
 	list []*mitigation.Action, err error,
 ) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		list, err = all(ctx, q, `SELECT `+actionColumns+` FROM mitigation_actions WHERE scope = @scope
-			AND (@type = '' OR type = @type) AND name > @after ORDER BY name LIMIT @limit`,
-			args{"scope": scope, "type": string(t), "after": after, "limit": limit}, scanAction)
+		where, a := ``, args{"scope": scope, "after": after, "limit": limit}
+		if t != "" {
+			where = ` AND type = @type`
+			a["type"] = string(t)
+		}
+		list, err = all(ctx, q, `SELECT `+actionColumns+` FROM mitigation_actions WHERE scope = @scope`+where+`
+			AND name > @after ORDER BY name LIMIT @limit`, a, scanAction)
 		return err
 	})
 	return list, err

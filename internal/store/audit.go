@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -93,19 +95,47 @@ func findAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id s
 // Audits lists audits.
 func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f audit.TaskQuery) (list []audit.Summary, err error) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		list, err = all(ctx, q, `SELECT seq, id, status, type FROM audits WHERE scope = @scope
-			AND started_at BETWEEN @from AND @to AND (@type = '' OR type = @type) AND (@status = '' OR status = @status)
-			AND (@before = 0 OR seq < @before) ORDER BY seq DESC LIMIT @limit`,
-			args{
-				"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(),
-				"type": string(f.Type), "status": string(f.Status),
-				"before": f.Before, "limit": f.Limit,
-			}, func(r scanner) (a audit.Summary, err error) {
-				return a, r.Scan(&a.Seq, &a.ID, &a.Status, &a.Type)
-			})
+		a := args{"scope": scope, "from": f.From.UnixMilli(), "limit": f.Limit}
+		if err := behind(ctx, q, "audits", a, f.To, f.Before); err != nil {
+			return err
+		}
+		where := ""
+		if f.Type != "" {
+			where += ` AND type = @type`
+			a["type"] = string(f.Type)
+		}
+		if f.Status != "" {
+			where += ` AND status = @status`
+			a["status"] = string(f.Status)
+		}
+		list, err = all(ctx, q, `SELECT seq, id, status, type FROM audits WHERE scope = @scope AND started_at >= @from
+			AND (started_at, seq) < (@started, @before)`+where+` ORDER BY started_at DESC, seq DESC LIMIT @limit`, a,
+			func(r scanner) (a audit.Summary, err error) { return a, r.Scan(&a.Seq, &a.ID, &a.Status, &a.Type) })
 		return err
 	})
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("list audits: %w", err)
+	}
+	return list, nil
+}
+
+// behind adds the arguments of (started_at, seq) < (@started, @before) for a
+// page of audits or mitigation tasks up to a time, or behind the one with a
+// number. Only the oldest are ever deleted: there is nothing behind one that is
+// gone.
+func behind(ctx context.Context, q querier, table string, a args, to time.Time, before int64) error {
+	a["started"], a["before"] = to.UnixMilli(), int64(math.MaxInt64)
+	if before == 0 {
+		return nil
+	}
+	started, err := count(ctx, q, `SELECT started_at FROM `+table+` WHERE seq = @seq`, args{"seq": before})
+	if err != nil {
+		return err
+	}
+	if started <= to.UnixMilli() {
+		a["started"], a["before"] = started, before
+	}
+	return nil
 }
 
 // CancelAudit ends an audit in progress. Checks that are complete keep their

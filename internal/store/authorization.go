@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
@@ -77,20 +79,34 @@ func holderTargets(ctx context.Context, q querier, scope int64, h fleet.Holders)
 	if h.Thing == "" && h.Group == "" {
 		return targets, nil
 	}
-	groups, err := all(ctx, q, lineText, args{"scope": scope, "thing": h.Thing, "group": h.Group}, scalar[string])
-	for _, name := range groups {
-		targets = append(targets, fleet.Target{Kind: fleet.TargetGroup, Name: name}.String())
-	}
-	return targets, err
+	groups, err := groupTargets(ctx, q, scope, h.Group, h.Thing)
+	return append(targets, groups...), err
 }
 
-// lineText reads the groups of a thing and those above them and above a group.
-const lineText = `WITH RECURSIVE line (name, parent) AS (
-		SELECT g.name, g.parent FROM group_members m JOIN thing_groups g ON g.seq = m.thing_group
-			WHERE m.scope = @scope AND m.thing = @thing
-		UNION SELECT g.name, g.parent FROM thing_groups g WHERE g.scope = @scope AND g.name = @group
-		UNION SELECT g.name, g.parent FROM line JOIN thing_groups g ON g.scope = @scope AND g.name = line.parent)
-	SELECT name FROM line`
+// groupTargets returns, as the targets of policies, a group and those that a
+// thing is in, either of them "" for none, and all above these.
+func groupTargets(ctx context.Context, q querier, scope int64, group, thing string) ([]string, error) {
+	places, err := all(ctx, q, `SELECT g.seq, g.path FROM group_members m JOIN thing_groups g ON g.seq = m.thing_group
+		WHERE m.scope = @scope AND m.thing = @thing
+		UNION ALL SELECT g.seq, g.path FROM thing_groups g WHERE g.scope = @scope AND g.name = @group`,
+		args{"scope": scope, "thing": thing, "group": group},
+		func(r scanner) (p fleet.Place, err error) { return p, r.Scan(&p.Seq, &p.Path) })
+	if err != nil {
+		return nil, fmt.Errorf("find groups: %w", err)
+	}
+	numbers := map[int64]bool{}
+	for _, p := range places {
+		numbers[p.Seq] = true
+		for _, n := range p.Above() {
+			numbers[n] = true
+		}
+	}
+	names, err := namesOfNumbers(ctx, q, slices.Sorted(maps.Keys(numbers)))
+	for i, name := range names {
+		names[i] = fleet.Target{Kind: fleet.TargetGroup, Name: name}.String()
+	}
+	return names, err
+}
 
 func scanEffective(r scanner) (v fleet.PolicyVersion, err error) {
 	var created int64

@@ -133,26 +133,3 @@ func TestEffectivePolicies(t *testing.T) {
 		wantFault(t, err, fault.NotFound, `"pump"`)
 	})
 }
-
-// What decides over a device, and the lists of what a policy is attached to,
-// are found by index, and nothing that grows with the fleet is sorted.
-func TestPoliciesAreFoundByIndex(t *testing.T) {
-	forEachNarrow(t, furnishPolicies, func(t *testing.T, s *Store) {
-		ctx, target := context.Background(), fleet.Target{Kind: fleet.TargetCertificate, Name: certificateID(1)}
-		_, err := s.StandsFor(ctx, here, certificateID(1), "pump")
-		ok(t, err)
-		effective(t, s, fleet.Holders{Certificate: certificateID(1), Thing: "pump", Group: "leaf"})
-		_, err = s.PolicyTargets(ctx, here, "own", fleet.TargetPage{After: "a", Limit: 2})
-		ok(t, err)
-		_, err = s.AttachedPolicies(ctx, here, target, fleet.AttachedPage{After: "a", Limit: 2})
-		ok(t, err)
-		_, err = s.Policies(ctx, here, fleet.PolicyPage{After: 1, Limit: 2})
-		ok(t, err)
-		_, err = s.Policies(ctx, here, fleet.PolicyPage{After: 9, Limit: 2, Ascending: true})
-		ok(t, err)
-		_, err = s.PolicyVersions(ctx, here, "leaf")
-		ok(t, err)
-		_, _, err = s.PolicyVersion(ctx, here, "leaf", 0)
-		ok(t, err)
-	})
-}

@@ -197,7 +197,7 @@ func (s *Store) Certificates(ctx context.Context, sc fleet.Scope, p fleet.Certif
 		a := args{"first": in.first, "last": in.last, "limit": p.Limit}
 		text := `SELECT ` + certificateColumns + ` FROM certificates c WHERE c.seq BETWEEN @first AND @last`
 		if p.CA != "" {
-			text += ` AND c.scope = @scope AND c.ca_id = @ca`
+			text += ` AND c.scope = @scope AND c.ca_id = @ca AND c.ca_id <> ''`
 			a["scope"], a["ca"] = scope, p.CA
 		}
 		order := ` ORDER BY c.seq DESC LIMIT @limit`

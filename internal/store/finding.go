@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -158,38 +159,148 @@ func related(ctx context.Context, q querier, ref audit.FindingRef, after, limit 
 		})
 }
 
-// Findings lists findings.
-func (s *Store) Findings(ctx context.Context, sc fleet.Scope, f audit.FindingQuery) (list []audit.Finding, err error) {
+const (
+	// findingWindow is how many findings a list with a filter looks at at once.
+	findingWindow = 2000
+	// findingEffort is how many findings one page of such a list looks at.
+	findingEffort = 100_000
+)
+
+// Findings returns a page of findings, the newest first, and the position that
+// the next page is behind, zero when there is none. A page that asks for some
+// findings among very many can be short, even empty, and not be the last: it
+// ends after some effort.
+func (s *Store) Findings(ctx context.Context, sc fleet.Scope, f audit.FindingQuery) (
+	list []audit.Finding, next audit.FindingPosition, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		a := args{
-			"scope": scope, "check": f.Check, "type": string(f.Resource.Type), "key": f.Resource.Key,
-			"any": f.Suppressed == nil, "suppressed": f.Suppressed != nil && *f.Suppressed, "limit": f.Limit,
+		l := &findingList{ctx: ctx, q: q, scope: scope, query: f}
+		found, err := l.start()
+		if err != nil || !found {
+			return err
 		}
-		where := ` WHERE f.scope = @scope AND f.found_at BETWEEN @from AND @to`
-		order := ` ORDER BY f.found_at DESC, f.audit DESC, f.n DESC`
-		if f.TaskID != "" {
-			where, order = ` WHERE a.scope = @scope AND a.id = @task`, ` ORDER BY f.n DESC`
-			a["task"] = f.TaskID
-		} else {
-			a["from"], a["to"] = f.From.UnixMilli(), f.To.UnixMilli()
-		}
-		where += ` AND (@check = '' OR f.check_name = @check) AND (@key = '' OR f.resource_type = @type AND f.resource = @key)
-			AND (@any OR f.suppressed = @suppressed)`
-		if f.Before.N != 0 {
-			where += beforeFinding(f, a)
-		}
-		list, err = all(ctx, q, `SELECT `+findingColumns+` FROM audits a JOIN findings f ON f.audit = a.seq`+
-			where+order+` LIMIT @limit`, a, scanFinding)
+		next, err = l.run()
+		list = l.found
 		return err
 	})
-	return list, err
+	if err != nil {
+		return nil, next, fmt.Errorf("list findings: %w", err)
+	}
+	return list, next, nil
 }
 
-func beforeFinding(f audit.FindingQuery, a args) string {
-	a["n"] = f.Before.N
-	if f.TaskID != "" {
-		return ` AND f.n < @n`
+// findingList finds the findings of one page.
+type findingList struct {
+	ctx   context.Context
+	q     querier
+	scope int64
+	query audit.FindingQuery
+	audit int64                 // the number of the audit whose findings are listed, 0 for a window
+	last  audit.FindingPosition // what is looked at next is behind it
+	found []audit.Finding
+}
+
+// start finds where the list begins. It is false when there is no such audit.
+func (l *findingList) start() (bool, error) {
+	l.last = l.query.Before
+	if l.query.TaskID != "" {
+		var last int64
+		_, ok, err := one(l.ctx, l.q, `SELECT a.seq, (SELECT coalesce(max(f.n), 0) FROM findings f WHERE f.audit = a.seq)
+			FROM audits a WHERE a.scope = @scope AND a.id = @task`, args{"scope": l.scope, "task": l.query.TaskID},
+			func(r scanner) (bool, error) { return true, r.Scan(&l.audit, &last) })
+		if l.last.N == 0 {
+			l.last.N = last + 1
+		}
+		return ok, err
 	}
-	a["audit"], a["found"] = f.Before.Audit, f.Before.Found.UnixMilli()
-	return ` AND (f.found_at, f.audit, f.n) < (@found, @audit, @n)`
+	if l.last.N == 0 {
+		l.last.Audit, l.last.N, l.last.Found = math.MaxInt64, math.MaxInt64, l.query.To
+	}
+	return true, nil
+}
+
+// run looks at window after window until the page is full.
+func (l *findingList) run() (next audit.FindingPosition, err error) {
+	f := l.query
+	filtered := f.Check != "" || f.Resource.Key != "" || f.Suppressed != nil
+	for effort := 0; effort < findingEffort; effort += findingWindow {
+		end, more := audit.FindingPosition{}, false
+		if filtered {
+			if end, more, err = l.end(); err != nil {
+				return end, err
+			}
+		}
+		if err := l.read(end, more); err != nil {
+			return end, err
+		}
+		if len(l.found) > f.Limit {
+			l.found = l.found[:f.Limit]
+			last := &l.found[f.Limit-1]
+			return audit.FindingPosition{FindingRef: last.FindingRef, Found: last.Found}, nil
+		}
+		if l.last = end; !more {
+			return audit.FindingPosition{}, nil
+		}
+	}
+	return l.last, nil
+}
+
+// end is the last of the next findingWindow findings; more is false when there
+// are not so many.
+func (l *findingList) end() (end audit.FindingPosition, more bool, err error) {
+	if l.audit != 0 { // whose findings are numbered without gaps
+		end.Audit, end.N = l.audit, l.last.N-findingWindow
+		return end, end.N > 1, nil
+	}
+	where, order, a := l.from()
+	a["skip"] = findingWindow - 1
+	return one(l.ctx, l.q, `SELECT f.audit, f.n, f.found_at FROM findings f`+where+order+` LIMIT 1 OFFSET @skip`, a,
+		func(r scanner) (p audit.FindingPosition, err error) {
+			var found int64
+			err = r.Scan(&p.Audit, &p.N, &found)
+			p.Found = fromMillis(found)
+			return p, err
+		})
+}
+
+// from chooses the findings behind the last one, and says how they are ordered.
+func (l *findingList) from() (where, order string, a args) {
+	if l.audit != 0 {
+		return ` WHERE f.audit = @audit AND f.n < @n`, ` ORDER BY f.n DESC`, args{"audit": l.audit, "n": l.last.N}
+	}
+	return ` WHERE f.scope = @scope AND f.found_at >= @from AND (f.found_at, f.audit, f.n) < (@found, @audit, @n)`,
+		` ORDER BY f.found_at DESC, f.audit DESC, f.n DESC`, args{
+			"scope": l.scope, "from": l.query.From.UnixMilli(), "found": l.last.Found.UnixMilli(), "audit": l.last.Audit,
+			"n": l.last.N,
+		}
+}
+
+// read adds the findings that are asked for, up to one more than the page has,
+// behind the last one and no further than an end.
+func (l *findingList) read(end audit.FindingPosition, ends bool) error {
+	where, order, a := l.from()
+	if ends && l.audit != 0 {
+		where += ` AND f.n >= @endn`
+		a["endn"] = end.N
+	} else if ends {
+		where += ` AND (f.found_at, f.audit, f.n) >= (@endfound, @endaudit, @endn)`
+		a["endfound"], a["endaudit"], a["endn"] = end.Found.UnixMilli(), end.Audit, end.N
+	}
+	if l.query.Check != "" {
+		where += ` AND f.check_name = @check`
+		a["check"] = l.query.Check
+	}
+	if r := l.query.Resource; r.Key != "" {
+		where += ` AND f.resource_type = @type AND f.resource = @key`
+		a["type"], a["key"] = string(r.Type), r.Key
+	}
+	if l.query.Suppressed != nil {
+		where += ` AND f.suppressed = @suppressed`
+		a["suppressed"] = *l.query.Suppressed
+	}
+	a["limit"] = l.query.Limit + 1 - len(l.found)
+	page, err := all(l.ctx, l.q, `SELECT `+findingColumns+` FROM findings f JOIN audits a ON a.seq = f.audit`+where+order+
+		` LIMIT @limit`, a, scanFinding)
+	l.found = append(l.found, page...)
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -171,26 +172,34 @@ func (s *Store) Group(ctx context.Context, sc fleet.Scope, name string) (
 		if g, err = findGroup(ctx, q, scope, name); err != nil {
 			return err
 		}
-		ancestors, err = groupsAbove(ctx, q, scope, g)
+		above := g.Place.Above()
+		ancestors, err = namesOfNumbers(ctx, q, above)
+		if err == nil && len(ancestors) < len(above) {
+			return noGroup(name) // deleted since we looked, and so was one above it
+		}
 		return err
 	})
-	return g, ancestors, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return g, ancestors, nil
 }
 
-// groupsAbove lists the names of the groups above one, from the root down.
-func groupsAbove(ctx context.Context, q querier, scope int64, g *fleet.Group) ([]string, error) {
-	above := g.Place.Above()
-	if len(above) == 0 {
+// namesOfNumbers returns the names of groups by their numbers, in the order of
+// their paths. Those that are gone are left out.
+func namesOfNumbers(ctx context.Context, q querier, numbers []int64) ([]string, error) {
+	if len(numbers) == 0 {
 		return nil, nil
 	}
-	a := args{"scope": scope}
-	list, err := all(ctx, q, `SELECT `+groupColumns+` FROM thing_groups g WHERE g.scope = @scope AND `+
-		q.dialect().in("g.seq", "groups", a, above), a, scanGroup)
+	a := args{}
+	list, err := all(ctx, q, `SELECT g.name, g.path FROM thing_groups g WHERE `+
+		q.dialect().in("g.seq", "groups", a, numbers), a,
+		func(r scanner) (p fleet.GroupPosition, err error) { return p, r.Scan(&p.Name, &p.Path) })
 	if err != nil {
-		return nil, fmt.Errorf("find groups above thing group: %w", err)
+		return nil, fmt.Errorf("read names of thing groups: %w", err)
 	}
-	slices.SortFunc(list, func(a, b *fleet.Group) int { return a.Depth - b.Depth })
-	return collect(list, func(g **fleet.Group) string { return (*g).Name }), nil
+	slices.SortFunc(list, func(x, y fleet.GroupPosition) int { return strings.Compare(x.Path, y.Path) })
+	return collect(list, func(p *fleet.GroupPosition) string { return p.Name }), nil
 }
 
 // UpdateGroup stores what change makes of the description, attributes and
@@ -323,8 +332,15 @@ func (s *Store) Groups(ctx context.Context, sc fleet.Scope, gq fleet.GroupQuery)
 				return err
 			}
 			a["after"], a["last"] = max(gq.After.Path, parent.Place.Path), parent.Place.Path+lastText
-			text = `SELECT name, path FROM thing_groups WHERE scope = @scope AND path > @after AND path < @last
-				AND name >= @prefix AND name < @end ORDER BY path LIMIT @limit`
+			// Names are compared in a form that no index has, so that nothing is sorted.
+			text = `SELECT name, path FROM thing_groups WHERE scope = @scope AND path > @after AND path < @last`
+			if gq.Prefix != "" {
+				text += ` AND name || '' >= @prefix AND name || '' < @end`
+			} else {
+				delete(a, "prefix")
+				delete(a, "end")
+			}
+			text += ` ORDER BY path LIMIT @limit`
 		case gq.Parent != "":
 			a["parent"] = gq.Parent
 			text = byName + ` AND parent = @parent ORDER BY name LIMIT @limit`

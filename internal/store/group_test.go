@@ -384,54 +384,27 @@ func TestMembersArePaged(t *testing.T) {
 	})
 }
 
-func TestGroupsAreReadByIndexes(t *testing.T) {
-	forEachNarrow(t, func(t *testing.T, s *Store) {
-		ok(t, index(t, s, here, fleet.IndexRegistry))
-		makeThings(t, s, here, "pump", "valve")
-		makeGroups(t, s, here, "a", "a/b", "b/c", "a/d")
-		join(t, s, here, "pump", "c")
-		join(t, s, here, "valve", "d")
-		workAll(t, s, define(t, s, "dynamic", "thingName:*"))
-		makePolicies(t, s, here, "p")
-		ok(t, s.AttachPolicy(context.Background(), here, "p", fleet.Target{Kind: fleet.TargetGroup, Name: "a"}))
-	}, func(t *testing.T, s *Store) {
-		ctx := context.Background()
-		for _, q := range []fleet.GroupQuery{
-			{Deep: true}, {}, {Parent: "a"}, {Parent: "a", Deep: true}, {Prefix: "a", Deep: true}, {Prefix: "a"},
-			{Parent: "a", Prefix: "b"}, {Parent: "a", Deep: true, Prefix: "c"},
-		} {
-			q.Limit = 2
-			if list, err := s.Groups(ctx, here, q); err != nil || len(list) == 0 {
-				t.Errorf("got %v, %v for %+v, want groups", list, err, q)
-			}
-		}
-		for _, q := range []fleet.MemberQuery{{Group: "c"}, {Group: "a", Deep: true}, {Group: "dynamic"}} {
-			q.Limit = 2
-			if list, err := s.Members(ctx, here, q); err != nil || len(list) == 0 {
-				t.Errorf("got %v, %v for %+v, want members", list, err, q)
-			}
-		}
-		wantGroups(t, s, "pump", "c", "dynamic")
-		_, _, err := s.Group(ctx, here, "c")
-		ok(t, err)
-		_, err = s.AttachedPolicies(ctx, here, fleet.Target{Kind: fleet.TargetGroup, Name: "c"},
-			fleet.AttachedPage{Parents: true, Limit: 2})
-		ok(t, err)
-		// What is written is looked for in the same way.
-		ok(t, s.write(ctx, func(ctx context.Context, q querier) error {
-			q = narrow{q, t}
-			if _, err := lockMemberships(ctx, q, 1, []string{"pump", "valve"}); err != nil {
+func TestWorkOnGroupsReadsByIndex(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		fillStore(t, s, planRows, fleetFills)
+		n, middle := 0, filledName("t", mid)
+		ok(t, s.write(context.Background(), func(ctx context.Context, q querier) error {
+			q = narrow{q, t, s, groupSlice, &n}
+			if _, _, err := memberships(ctx, q, 1, []string{filledName("t", 1), middle}); err != nil {
 				return err
 			}
-			if _, err := countChildren(ctx, q, 1, "a", 10); err != nil {
+			if _, err := countChildren(ctx, q, 1, "all", 10); err != nil {
 				return err
 			}
-			_, err := all(ctx, q, thingsAfter, args{"scope": 1, "after": "", "limit": 1000}, scalar[string])
+			_, err := all(ctx, q, thingsAfter, args{"scope": 1, "after": middle, "limit": groupSlice}, scalar[string])
 			if err != nil {
 				return err
 			}
-			_, err = all(ctx, q, membersAfter, args{"group": 1000017, "after": "", "limit": 1000}, scalar[string])
+			_, err = all(ctx, q, membersAfter, args{"group": numbered, "after": middle, "limit": groupSlice}, scalar[string])
 			return err
 		}))
+		if n != 4 {
+			t.Errorf("got %d queries, want 4", n)
+		}
 	})
 }

@@ -1,9 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -162,34 +167,83 @@ func (s *Store) Mitigations(ctx context.Context, sc fleet.Scope, f mitigation.Ta
 	list []mitigation.Summary, err error,
 ) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		a := args{
-			"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "status": string(f.Status),
-			"before": f.Before, "limit": f.Limit,
+		a := args{"scope": scope, "from": f.From.UnixMilli(), "to": f.To.UnixMilli(), "limit": f.Limit}
+		where := ` WHERE t.scope = @scope AND t.started_at >= @from AND COALESCE(t.ended_at, t.started_at) <= @to`
+		if f.Status != "" {
+			where += ` AND t.status = @status`
+			a["status"] = string(f.Status)
 		}
-		where := ""
-		if f.AuditID != "" {
-			where += ` AND EXISTS (SELECT 1 FROM mitigation_targets g JOIN audits d ON d.seq = g.audit
-				WHERE g.task = t.seq AND d.scope = @scope AND d.id = @audit)`
-			a["audit"] = f.AuditID
+		if f.AuditID != "" || f.FindingID != "" {
+			list, err = aimedTasks(ctx, q, f, where, a)
+			return err
 		}
-		if f.FindingID != "" {
-			prefix, n, _ := audit.ParseFindingID(f.FindingID)
-			where += ` AND EXISTS (SELECT 1 FROM mitigation_targets g JOIN audits d ON d.seq = g.audit
-				WHERE g.task = t.seq AND d.scope = @scope AND d.finding_prefix = @prefix AND g.n IN (0, @n))`
-			a["prefix"], a["n"] = prefix, n
+		if err := behind(ctx, q, "mitigation_tasks", a, f.To, f.Before); err != nil {
+			return err
 		}
-		list, err = all(ctx, q, `SELECT seq, id, status, started_at FROM mitigation_tasks t WHERE scope = @scope
-			AND started_at >= @from AND COALESCE(ended_at, started_at) <= @to
-			AND (@status = '' OR status = @status) AND (@before = 0 OR seq < @before)`+where+`
-			ORDER BY seq DESC LIMIT @limit`, a, func(r scanner) (t mitigation.Summary, err error) {
-			var started int64
-			err = r.Scan(&t.Seq, &t.ID, &t.Status, &started)
-			t.Started = fromMillis(started)
-			return t, err
-		})
+		list, err = all(ctx, q, `SELECT `+summaryColumns+` FROM mitigation_tasks t`+where+`
+			AND (t.started_at, t.seq) < (@started, @before) ORDER BY t.started_at DESC, t.seq DESC LIMIT @limit`, a, scanSummary)
 		return err
 	})
-	return list, err
+	if err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
+	}
+	return list, nil
+}
+
+const summaryColumns = `t.seq, t.id, t.status, t.started_at`
+
+func scanSummary(r scanner) (t mitigation.Summary, err error) {
+	var started int64
+	err = r.Scan(&t.Seq, &t.ID, &t.Status, &started)
+	t.Started = fromMillis(started)
+	return t, err
+}
+
+// aimedTasks lists the tasks for which a condition holds and that are aimed at
+// an audit or a finding, the newest first. A task is aimed at all of an audit,
+// or at some findings.
+func aimedTasks(ctx context.Context, q querier, f mitigation.TaskQuery, where string, a args) (
+	list []mitigation.Summary, err error,
+) {
+	prefix, n, _ := audit.ParseFindingID(f.FindingID)
+	column, key := `id`, f.AuditID
+	if key == "" {
+		column, key = `finding_prefix`, prefix
+	}
+	if !strings.HasPrefix(key, prefix) {
+		return nil, nil // a finding of another audit
+	}
+	seq, ok, err := one(ctx, q, `SELECT seq FROM audits WHERE scope = @scope AND `+column+` = @key`,
+		args{"scope": a["scope"], "key": key}, scalar[int64])
+	if err != nil || !ok {
+		return nil, err
+	}
+	a["aimed"], a["before"] = seq, f.Before
+	if f.Before == 0 {
+		a["before"] = int64(math.MaxInt64)
+	}
+	// Once, however many findings.
+	parts := []string{` AND g.n = (SELECT min(o.n) FROM mitigation_targets o WHERE o.task = g.task AND o.audit = g.audit)`}
+	if f.FindingID != "" {
+		a["n"] = n
+		parts = []string{` AND g.n = 0`, ` AND g.n = @n`}
+	}
+	for _, part := range parts {
+		params := maps.Clone(a)
+		if !strings.Contains(part, "@n") {
+			delete(params, "n")
+		}
+		// The sum keeps the planner from going through all tasks in their order.
+		page, err := all(ctx, q, `SELECT `+summaryColumns+` FROM mitigation_targets g
+			CROSS JOIN mitigation_tasks t`+where+` AND t.seq = g.task + 0 AND g.audit = @aimed AND g.task < @before`+part+`
+			ORDER BY g.task DESC LIMIT @limit`, params, scanSummary)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, page...)
+	}
+	slices.SortFunc(list, func(x, y mitigation.Summary) int { return cmp.Compare(y.Seq, x.Seq) })
+	return list[:min(len(list), f.Limit)], nil
 }
 
 // CancelMitigation ends a task in progress: what has not run will not.

@@ -155,12 +155,18 @@ type attachmentSide struct {
 func (s *Store) attachments(ctx context.Context, sc fleet.Scope, aq fleet.AttachmentQuery, side attachmentSide) (
 	list []fleet.Attachment, err error,
 ) {
+	kind := ``
+	switch aq.Type {
+	case fleet.Exclusive:
+		kind = ` AND exclusive`
+	case fleet.NonExclusive:
+		kind = ` AND NOT exclusive`
+	}
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		list, err = all(ctx, q, `SELECT thing, certificate, exclusive FROM thing_principals
 			WHERE scope = @scope AND `+side.of+` = @of AND `+side.by+` > @after
-			AND (CAST(@type AS TEXT) = '' OR exclusive = (CAST(@type AS TEXT) = '`+string(fleet.Exclusive)+`'))
-			ORDER BY `+side.by+` LIMIT @limit`,
-			args{"scope": scope, "of": aq.Of, "after": aq.After, "type": string(aq.Type), "limit": aq.Limit}, scanAttachment)
+`+kind+` ORDER BY `+side.by+` LIMIT @limit`,
+			args{"scope": scope, "of": aq.Of, "after": aq.After, "limit": aq.Limit}, scanAttachment)
 		if err == nil && len(list) == 0 {
 			err = side.need(ctx, q, scope, aq.Of)
 		}

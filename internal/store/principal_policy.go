@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -25,31 +27,35 @@ func (s *Store) DetachPrincipalPolicy(ctx context.Context, sc fleet.Scope, polic
 }
 
 // PrincipalPolicies lists the policies of a certificate in the order in which
-// they were made, or returns a NotFound fault. There are few: a page may sort
-// them.
+// they were made, or returns a NotFound fault. There are few: all are read for
+// a page.
 func (s *Store) PrincipalPolicies(ctx context.Context, sc fleet.Scope, certificate string, p fleet.PolicyPage) (
 	list []fleet.Policy, err error,
 ) {
 	t := fleet.Target{Kind: fleet.TargetCertificate, Name: certificate}
-	order := ` AND (@after = 0 OR p.seq < @after) ORDER BY p.seq DESC`
-	if p.Ascending {
-		order = ` AND p.seq > @after ORDER BY p.seq`
-	}
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		if err := needTarget(ctx, q, scope, t); err != nil {
 			return err
 		}
-		list, err = all(ctx, q, `SELECT p.seq, p.name FROM policy_targets t
-			JOIN policies p ON p.scope = t.scope AND p.name = t.policy
-			WHERE t.scope = @scope AND t.target = @target`+order+` LIMIT @limit`,
-			args{"scope": scope, "target": t.String(), "after": p.After, "limit": p.Limit},
+		list, err = all(ctx, q, `SELECT p.seq, p.name FROM policy_targets t CROSS JOIN policies p
+			WHERE t.scope = @scope AND t.target = @target AND p.scope = t.scope AND p.name = t.policy`,
+			args{"scope": scope, "target": t.String()},
 			func(r scanner) (found fleet.Policy, err error) { return found, r.Scan(&found.Seq, &found.Name) })
 		if err != nil {
 			return fmt.Errorf("list policies of certificate: %w", err)
 		}
 		return nil
 	})
-	return list, err
+	list = slices.DeleteFunc(list, func(found fleet.Policy) bool {
+		return p.After != 0 && (found.Seq == p.After || found.Seq > p.After != p.Ascending)
+	})
+	slices.SortFunc(list, func(a, b fleet.Policy) int {
+		if p.Ascending {
+			return cmp.Compare(a.Seq, b.Seq)
+		}
+		return cmp.Compare(b.Seq, a.Seq)
+	})
+	return list[:min(len(list), p.Limit)], err
 }
 
 // PolicyPrincipals lists the ids of the certificates that a policy is attached

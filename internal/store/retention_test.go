@@ -176,10 +176,10 @@ func TestNothingIsSeenHalfDeleted(t *testing.T) {
 			more, err := s.NewPurge("node", testNow.AddDate(0, 0, -90)).Step(t.Context())
 			ok(t, err)
 			q := audit.FindingQuery{From: old, To: old, Limit: 2000}
-			list, err := s.Findings(t.Context(), here, q)
+			list, _, err := s.Findings(t.Context(), here, q)
 			ok(t, err)
 			q.TaskID = a.ID
-			byTask, err := s.Findings(t.Context(), here, q)
+			byTask, _, err := s.Findings(t.Context(), here, q)
 			ok(t, err)
 			_, err = s.Audit(t.Context(), here, a.ID)
 			whole := len(list) == 1200 && len(byTask) == 1200 && err == nil

@@ -302,25 +302,6 @@ func TestSearchAmongManyThings(t *testing.T) {
 	})
 }
 
-func TestSearchesReadByIndex(t *testing.T) {
-	forEachDatabase(t, func(t *testing.T, s *Store) {
-		makeGroups(t, s, here, "Hall")
-		storeTypes(t, s, here, "Pump")
-		storeDocument(t, s, here, &fleetindex.Document{
-			Name: "pump", ID: "id", Type: "Pump", Groups: []string{"Hall"}, Attributes: map[string]string{"k": "7"},
-		})
-		for _, query := range []string{
-			"*", "pump", "pu*", "thingName:pump", "thingId:i*", "thingTypeName:p*", "thingGroupNames:hall", "attributes.k:7",
-			"attributes.k>5", `attributes.k:["5" TO *]`, "NOT attributes.k:8", "connectivity.connected:false",
-			"connectivity.timestamp>1 OR thingName:*p", "attributes.k:* (thingTypeName:* OR NOT thingGroupNames:north)",
-		} {
-			t.Run(query, func(t *testing.T) {
-				wantIndexed(t, s, func() { searchAll(t, s, here, parseQuery(t, query), 10) })
-			})
-		}
-	})
-}
-
 func TestIndexingConfiguration(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()

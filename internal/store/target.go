@@ -147,20 +147,13 @@ func (s *Store) AttachedPolicies(ctx context.Context, sc fleet.Scope, t fleet.Ta
 func inheritedPolicies(ctx context.Context, q querier, scope int64, group string, p fleet.AttachedPage) (
 	[]string, error,
 ) {
-	g, err := findGroup(ctx, q, scope, group)
+	targets, err := groupTargets(ctx, q, scope, group, "")
 	if err != nil {
 		return nil, err
 	}
-	names, err := groupsAbove(ctx, q, scope, g)
-	if err != nil {
-		return nil, err
-	}
-	a, targets := args{"scope": scope, "after": p.After}, []string{}
-	for _, name := range append(names, group) {
-		targets = append(targets, fleet.Target{Kind: fleet.TargetGroup, Name: name}.String())
-	}
-	list, err := all(ctx, q, `SELECT policy FROM policy_targets WHERE scope = @scope AND policy > @after AND `+
-		q.dialect().in("target", "targets", a, targets), a, scalar[string])
+	params := args{"scope": scope, "after": p.After}
+	list, err := all(ctx, q, `SELECT policy FROM policy_targets WHERE scope = @scope AND `+
+		q.dialect().in("target", "targets", params, targets)+` AND policy > @after`, params, scalar[string])
 	if err != nil {
 		return nil, fmt.Errorf("list policies of target: %w", err)
 	}

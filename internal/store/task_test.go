@@ -123,7 +123,7 @@ func TestFindingsAreListedNewestFirst(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 			}
 		}
-		list, err := s.Findings(t.Context(), there, audit.FindingQuery{From: testNow, To: testNow.Add(time.Hour), Limit: 9})
+		list, _, err := s.Findings(t.Context(), there, audit.FindingQuery{From: testNow, To: testNow.Add(time.Hour), Limit: 9})
 		if err != nil || len(list) != 0 {
 			t.Errorf("in another scope: got %d, %v", len(list), err)
 		}
@@ -134,13 +134,12 @@ func TestFindingsAreListedNewestFirst(t *testing.T) {
 func pages(t *testing.T, s *Store, q audit.FindingQuery) (ids []string) {
 	t.Helper()
 	for q.Limit = 2; ; {
-		list, err := s.Findings(t.Context(), here, q)
+		list, next, err := s.Findings(t.Context(), here, q)
 		ok(t, err)
 		for _, f := range list {
 			ids = append(ids, f.ID)
-			q.Before = audit.FindingPosition{FindingRef: f.FindingRef, Found: f.Found}
 		}
-		if len(list) < q.Limit {
+		if q.Before = next; next.N == 0 {
 			return ids
 		}
 	}

@@ -334,16 +334,12 @@ func mergeOffered(own, offered []*fleet.Certificate, p fleet.CertificatePage) []
 func (s *Store) OutgoingTransfers(ctx context.Context, sc fleet.Scope, p fleet.TransferPage) (
 	list []*fleet.Transfer, err error,
 ) {
-	condition, order := `t.n > @after`, `t.n`
-	if !p.Ascending {
-		condition, order = `(@after = 0 OR t.n < @after)`, `t.n DESC`
-	}
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		var created int64
 		scan := scanTransfer(&created)
 		list, err = all(ctx, q, `SELECT `+transferColumns+`, c.created_at`+transfers+`
 			JOIN certificates c ON c.scope = t.from_scope AND c.id = t.certificate
-			WHERE t.from_scope = @scope AND t.state = 'PENDING' AND `+condition+` ORDER BY `+order+` LIMIT @limit`,
+			WHERE t.from_scope = @scope AND t.state = 'PENDING' AND `+bySeq("t.n", p.Ascending),
 			args{"scope": scope, "after": p.After, "limit": p.Limit}, func(r scanner) (*fleet.Transfer, error) {
 				t, err := scan(r)
 				t.Created = fromMillis(created)

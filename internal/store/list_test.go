@@ -1,0 +1,433 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/fleetindex"
+	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/mitigation"
+)
+
+// listCase is one way to ask for a page of a list, in the filled scope.
+type listCase struct {
+	name string
+	// window is how many rows a page looks at, 0 for hardly more than it has.
+	window int
+	call   func(ctx context.Context, s *Store) (n int, err error)
+}
+
+// calls is a case that calls a method which no query is passed to.
+func calls[T any](name string, call func(ctx context.Context, s *Store) ([]T, error)) listCase {
+	return listCase{name: name, call: func(ctx context.Context, s *Store) (int, error) {
+		list, err := call(ctx, s)
+		return len(list), err
+	}}
+}
+
+// eachPage is a case for each of some queries that a method is called with.
+func eachPage[Q, T any](method func(*Store, context.Context, fleet.Scope, Q) ([]T, error), queries ...Q) (list []listCase) {
+	for _, q := range queries {
+		list = append(list, calls(fmt.Sprintf("%+v", q), func(ctx context.Context, s *Store) ([]T, error) {
+			return method(s, ctx, here, q)
+		}))
+	}
+	return list
+}
+
+// eachPageOf is the same for methods that are also told of what they list.
+func eachPageOf[Q, T any](of string, method func(*Store, context.Context, fleet.Scope, string, Q) ([]T, error), queries ...Q,
+) (list []listCase) {
+	for _, q := range queries {
+		list = append(list, calls(fmt.Sprintf("%s %+v", of, q), func(ctx context.Context, s *Store) ([]T, error) {
+			return method(s, ctx, here, of, q)
+		}))
+	}
+	return list
+}
+
+// inWindow says that cases look at more rows than they list.
+func inWindow(rows int, list ...listCase) []listCase {
+	for i := range list {
+		list[i].window = rows
+	}
+	return list
+}
+
+// mid is a place in the middle of every list.
+const mid = 900
+
+// groupPlace is where a child of the group "all" stands in lists.
+func groupPlace(i int) fleet.GroupPosition {
+	return fleet.GroupPosition{Name: filledName("b", i), Path: allPath + fmt.Sprintf("%016x", numbered+i)}
+}
+
+func memberPlace(path string, thing int) fleet.MemberPosition {
+	return fleet.MemberPosition{Path: path, Thing: filledName("t", thing)}
+}
+
+var allPath = fmt.Sprintf("%016x", numbered)
+
+// listCalls are the methods of [Store] that list: first pages and pages in the
+// middle, each filter, and both orders.
+var listCalls = map[string][]listCase{
+	"Accounts": {
+		calls("first", func(ctx context.Context, s *Store) ([]identity.Account, error) { return s.Accounts(ctx, "", 5) }),
+		calls("middle", func(ctx context.Context, s *Store) ([]identity.Account, error) {
+			return s.Accounts(ctx, filledName("0000", mid), 5)
+		}),
+	},
+	"AttachedPolicies": slices.Concat(
+		eachPage(attachedPolicies(fleet.TargetCertificate, filledCertificate(7)),
+			fleet.AttachedPage{Limit: 5}, fleet.AttachedPage{After: "p1", Limit: 5}),
+		eachPage(attachedPolicies(fleet.TargetGroup, "all"),
+			fleet.AttachedPage{Limit: 5}, fleet.AttachedPage{After: "p1", Limit: 5}),
+		eachPage(attachedPolicies(fleet.TargetGroup, filledName("b", 3)), fleet.AttachedPage{Parents: true, Limit: 5}),
+	),
+	"Audits": eachPage((*Store).Audits,
+		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Limit: 5},
+		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Before: numbered + mid, Limit: 5},
+		audit.TaskQuery{From: atMillis(mid), To: atMillis(mid + 20), Limit: 5},
+		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Type: audit.Scheduled, Before: numbered + mid, Limit: 5},
+		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Status: audit.TaskFailed, Limit: 1},
+		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Status: audit.TaskFailed, Type: audit.OnDemand, Limit: 5},
+	),
+	"CACertificates": eachPage((*Store).CACertificates,
+		fleet.CACertificatePage{Limit: 5}, fleet.CACertificatePage{After: numbered + mid, Limit: 5},
+		fleet.CACertificatePage{Ascending: true, Limit: 5},
+		fleet.CACertificatePage{After: numbered + mid, Ascending: true, Limit: 5}),
+	"CACertificatesOfSubject": eachPage((*Store).CACertificatesOfSubject, "s7"),
+	"Certificates": eachPage((*Store).Certificates,
+		fleet.CertificatePage{Limit: 5}, fleet.CertificatePage{Ascending: true, Limit: 5},
+		fleet.CertificatePage{After: 1<<scopeShift + numbered + mid, Limit: 5},
+		fleet.CertificatePage{After: 1<<scopeShift + numbered + mid, Ascending: true, Limit: 5},
+		fleet.CertificatePage{CA: "ca", Limit: 5}, fleet.CertificatePage{CA: "ca", Ascending: true, Limit: 5},
+		fleet.CertificatePage{CA: "ca", After: 1<<scopeShift + numbered + mid, Limit: 5},
+		fleet.CertificatePage{CA: "ca", After: 1<<scopeShift + numbered + mid, Ascending: true, Limit: 5}),
+	"DueSchedules": {calls("due", func(ctx context.Context, s *Store) ([]audit.Planned, error) {
+		return s.DueSchedules(ctx, atMillis(mid), 5)
+	})},
+	"EffectivePolicies": eachPage((*Store).EffectivePolicies,
+		fleet.Holders{Certificate: filledCertificate(7), Thing: filledName("t", 2), Group: "all"}),
+	"ExecutionChanges": {executionChanges(0), executionChanges(mid)},
+	"Executions": {calls("of a finding", func(ctx context.Context, s *Store) ([]mitigation.Execution, error) {
+		return s.Executions(ctx, &mitigation.Task{Scope: here, Seq: numbered + 1},
+			&audit.Finding{FindingRef: audit.FindingRef{Audit: numbered + 1, N: mid}})
+	})},
+	"Findings": findingPages(),
+	"Group": {calls("with ancestors", func(ctx context.Context, s *Store) ([]string, error) {
+		_, above, err := s.Group(ctx, here, filledName("b", mid))
+		return above, err
+	})},
+	"Groups": slices.Concat(eachPage((*Store).Groups,
+		fleet.GroupQuery{Limit: 5},
+		fleet.GroupQuery{After: fleet.GroupPosition{Name: filledName("r", mid)}, Limit: 5},
+		fleet.GroupQuery{Prefix: "r100009", Limit: 5},
+		fleet.GroupQuery{Deep: true, Limit: 5},
+		fleet.GroupQuery{Deep: true, After: groupPlace(mid), Limit: 5},
+		fleet.GroupQuery{Deep: true, Prefix: "r", Limit: 5},
+		fleet.GroupQuery{Parent: "all", Limit: 5},
+		fleet.GroupQuery{Parent: "all", After: groupPlace(mid), Limit: 5},
+		fleet.GroupQuery{Parent: "all", Prefix: "b100009", Limit: 5},
+		fleet.GroupQuery{Parent: "all", Deep: true, Limit: 5},
+		fleet.GroupQuery{Parent: "all", Deep: true, After: groupPlace(mid), Limit: 5},
+	), inWindow(planRows, eachPage((*Store).Groups, // all below the parent, in the order of their paths
+		fleet.GroupQuery{Parent: "all", Deep: true, Prefix: "b10001", Limit: 5},
+	)...)),
+	"GroupsOf": {
+		calls("first", func(ctx context.Context, s *Store) ([]string, error) {
+			return s.GroupsOf(ctx, here, filledName("t", 9), "", 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]string, error) {
+			return s.GroupsOf(ctx, here, filledName("t", 9), "all", 5)
+		}),
+	},
+	"ImportBatches": {importBatches(0), importBatches(mid)},
+	"LogLevels": eachPage((*Store).LogLevels,
+		fleet.LogLevelPage{Limit: 5}, fleet.LogLevelPage{After: logTarget(mid), Limit: 5},
+		fleet.LogLevelPage{Type: fleet.LogGroup, Limit: 5},
+		fleet.LogLevelPage{Type: fleet.LogGroup, After: logTarget(mid), Limit: 5}),
+	"Members": eachPage((*Store).Members,
+		fleet.MemberQuery{Group: "all", Limit: 5},
+		fleet.MemberQuery{Group: "all", After: memberPlace(allPath, mid), Limit: 5},
+		fleet.MemberQuery{Group: "all", Deep: true, Limit: 5},
+		fleet.MemberQuery{Group: "all", Deep: true, After: memberPlace(allPath, mid), Limit: 5},
+		fleet.MemberQuery{Group: "all", Deep: true, After: memberPlace(groupPlace(mid).Path, 8*mid), Limit: 5}),
+	"MitigationActions": {
+		actionPage("", ""), actionPage("", filledName("m", mid)), actionPage(audit.UpdateDeviceCertificate, ""),
+		actionPage(audit.EnableIoTLogging, filledName("m", mid)),
+	},
+	"Mitigations": eachPage((*Store).Mitigations, mitigationQueries()...),
+	"OutgoingTransfers": eachPage((*Store).OutgoingTransfers,
+		fleet.TransferPage{Limit: 5}, fleet.TransferPage{After: 2*numbered + mid, Limit: 5},
+		fleet.TransferPage{Ascending: true, Limit: 5},
+		fleet.TransferPage{Ascending: true, After: 2*numbered + mid, Limit: 5}),
+	"Policies": eachPage((*Store).Policies,
+		fleet.PolicyPage{Limit: 5}, fleet.PolicyPage{After: numbered + mid, Limit: 5},
+		fleet.PolicyPage{Ascending: true, Limit: 5}, fleet.PolicyPage{Ascending: true, After: numbered + mid, Limit: 5}),
+	"PolicyPrincipals": eachPageOf(filledName("p", 1), (*Store).PolicyPrincipals,
+		fleet.PrincipalPage{Limit: 5}, fleet.PrincipalPage{After: filledCertificate(mid), Limit: 5},
+		fleet.PrincipalPage{Ascending: true, Limit: 5},
+		fleet.PrincipalPage{Ascending: true, After: filledCertificate(mid), Limit: 5}),
+	"PolicyTargets": eachPageOf(filledName("p", 1), (*Store).PolicyTargets,
+		fleet.TargetPage{Limit: 5}, fleet.TargetPage{After: "cert/" + filledCertificate(mid), Limit: 5}),
+	"PolicyVersions": eachPage((*Store).PolicyVersions, filledName("p", 9)),
+	"PrincipalPolicies": eachPageOf(filledCertificate(7), (*Store).PrincipalPolicies,
+		fleet.PolicyPage{Limit: 5}, fleet.PolicyPage{After: numbered + mid, Limit: 5},
+		fleet.PolicyPage{Ascending: true, Limit: 5}, fleet.PolicyPage{Ascending: true, After: numbered + 1, Limit: 5}),
+	"PrincipalsOf":     eachPage((*Store).PrincipalsOf, attachmentQueries(filledName("t", 1), filledCertificate(mid))...),
+	"RelatedResources": {relatedResources(0), relatedResources(mid)},
+	"RoleAliases": eachPage((*Store).RoleAliases,
+		fleet.RoleAliasPage{Limit: 5}, fleet.RoleAliasPage{After: filledName("a", mid), Limit: 5},
+		fleet.RoleAliasPage{Ascending: true, Limit: 5},
+		fleet.RoleAliasPage{Ascending: true, After: filledName("a", mid), Limit: 5}),
+	"Schedules": {
+		calls("first", func(ctx context.Context, s *Store) ([]*audit.Schedule, error) {
+			return s.Schedules(ctx, here, "", 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]*audit.Schedule, error) {
+			return s.Schedules(ctx, here, filledName("s", mid), 5)
+		}),
+	},
+	"SearchGroups": groupSearches("parentGroupNames:all", "b10000900", "thingGroupName:r*"),
+	"SearchThings": thingSearches(
+		"*", "t10000900", "t1000090*", "thingName:t10000900", "thingId:i90*", "thingTypeName:y*", "thingGroupNames:all",
+		"thingGroupNames:b10000009", "attributes.site:s7", "attributes.k>5", `attributes.k:["5" TO *]`,
+		"NOT attributes.site:s8", "connectivity.connected:false", "connectivity.timestamp>1 OR thingName:*p",
+		"attributes.site:* (thingTypeName:* OR NOT thingGroupNames:north)"),
+	"StandsFor": {calls("one of many", func(ctx context.Context, s *Store) ([]*fleet.Thing, error) {
+		thing, err := s.StandsFor(ctx, here, filledCertificate(1), filledName("t", mid))
+		return []*fleet.Thing{thing}, err
+	})},
+	"Suppressions": eachPage((*Store).Suppressions, suppressionQueries()...),
+	"Tags": {
+		calls("first", func(ctx context.Context, s *Store) ([]fleet.Tag, error) {
+			return s.Tags(ctx, here, here.ARN("policy", filledName("p", 1)), "", 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]fleet.Tag, error) {
+			return s.Tags(ctx, here, here.ARN("policy", filledName("p", 1)), "k2", 5)
+		}),
+	},
+	"ThingTypes": eachPage((*Store).ThingTypes,
+		fleet.TypeQuery{Limit: 5}, fleet.TypeQuery{After: filledName("y", mid), Limit: 5},
+		fleet.TypeQuery{Prefix: "y1", After: filledName("y", mid), Limit: 5}),
+	"Things": eachPage((*Store).Things, thingQueries()...),
+	"ThingsOfPrincipal": eachPage((*Store).ThingsOfPrincipal,
+		attachmentQueries(filledCertificate(1), filledName("t", mid))...),
+}
+
+func atMillis(ms int64) time.Time { return time.UnixMilli(ms) }
+
+func attachedPolicies(kind fleet.TargetKind, name string,
+) func(*Store, context.Context, fleet.Scope, fleet.AttachedPage) ([]string, error) {
+	return func(s *Store, ctx context.Context, sc fleet.Scope, p fleet.AttachedPage) ([]string, error) {
+		return s.AttachedPolicies(ctx, sc, fleet.Target{Kind: kind, Name: name}, p)
+	}
+}
+
+func executionChanges(after int) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]fleet.ChangeRow, error) {
+		ref := audit.FindingRef{Audit: numbered + 1, N: 1}
+		return s.ExecutionChanges(ctx, &mitigation.Task{Scope: here, Seq: numbered + 1},
+			&mitigation.Execution{Finding: ref}, after, 5)
+	})
+}
+
+// findingQueries ask for findings of a window and of an audit, with each filter.
+// One finding in a thousand has the check RARE, and one is suppressed.
+func findingQueries() (list []audit.FindingQuery) {
+	no, yes := false, true
+	for _, q := range []audit.FindingQuery{{From: atMillis(0), To: atMillis(1e9)}, {TaskID: filledAudit(1)}} {
+		q.Limit = 5
+		middle := q
+		middle.Before = audit.FindingPosition{
+			FindingRef: audit.FindingRef{Audit: numbered + 1, N: 5 * mid}, Found: atMillis(1_000_000 + 5*mid),
+		}
+		list = append(list, q, middle)
+		for _, q := range []audit.FindingQuery{q, middle} {
+			q.Suppressed = &no
+			list = append(list, q)
+			q.Suppressed = &yes
+			list = append(list, q)
+			q.Suppressed, q.Check = nil, "OFTEN"
+			list = append(list, q)
+			q.Check = "RARE"
+			list = append(list, q)
+			q.Suppressed = &yes // there is none
+			list = append(list, q)
+			q.Check, q.Suppressed = "", nil
+			q.Resource = audit.Resource{Type: audit.DeviceCertificate, Key: filledCertificate(mid)}
+			list = append(list, q)
+		}
+	}
+	return list
+}
+
+func findingPages() (list []listCase) {
+	for _, q := range findingQueries() {
+		c := calls(fmt.Sprintf("%+v", q), func(ctx context.Context, s *Store) ([]audit.Finding, error) {
+			list, _, err := s.Findings(ctx, here, q)
+			return list, err
+		})
+		if q.Check != "" || q.Suppressed != nil || q.Resource.Key != "" {
+			c.window = findingWindow
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func importBatches(after int64) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]*fleet.ImportOutcome, error) {
+		_, list, err := s.ImportBatches(ctx, here, "import", after, 5)
+		return list, err
+	})
+}
+
+func logTarget(i int) fleet.LogTarget {
+	return fleet.LogTarget{Type: fleet.LogGroup, Name: filledName("l", i)}
+}
+
+func actionPage(kind audit.ActionType, after string) listCase {
+	return calls(fmt.Sprint(kind, after), func(ctx context.Context, s *Store) ([]*mitigation.Action, error) {
+		return s.MitigationActions(ctx, here, kind, after, 2)
+	})
+}
+
+func mitigationQueries() []mitigation.TaskQuery {
+	all := mitigation.TaskQuery{From: atMillis(0), To: atMillis(1e9), Limit: 5}
+	middle := all
+	middle.Before = numbered + mid
+	window, failed, ofAudit, ofFinding, middleOfAudit := all, all, all, all, middle
+	window.From, window.To = atMillis(mid), atMillis(mid+20)
+	failed.Status, failed.Limit = mitigation.TaskFailed, 1
+	ofAudit.AuditID, middleOfAudit.AuditID = filledAudit(1), filledAudit(mid/2)
+	ofFinding.FindingID = audit.FindingID(filledPrefix(1), mid)
+	return []mitigation.TaskQuery{all, middle, window, failed, ofAudit, middleOfAudit, ofFinding}
+}
+
+func attachmentQueries(of, middle string) []fleet.AttachmentQuery {
+	return []fleet.AttachmentQuery{
+		{Of: of, Limit: 5}, {Of: of, After: middle, Limit: 5}, {Of: of, Type: fleet.NonExclusive, Limit: 5},
+		{Of: of, Type: fleet.NonExclusive, After: middle, Limit: 5}, {Of: of, Type: fleet.Exclusive, Limit: 5},
+	}
+}
+
+func relatedResources(after int) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]audit.Resource, error) {
+		return s.RelatedResources(ctx, here, audit.FindingID(filledPrefix(1), 1), after, 5)
+	})
+}
+
+// groupSearches look at windows of groups, in the order of their names.
+func groupSearches(queries ...string) (list []listCase) {
+	for _, text := range queries {
+		list = append(list, listCase{name: text, window: groupWindow, call: func(ctx context.Context, s *Store) (int, error) {
+			q, err := fleetindex.ParseGroups(text)
+			if err != nil {
+				return 0, err
+			}
+			found, _, err := s.SearchGroups(ctx, here, fleetindex.Search{Query: q, After: filledName("b", 800), Limit: 5})
+			return len(found), err
+		}})
+	}
+	return list
+}
+
+// thingSearches look at windows of things, in the order of their names.
+func thingSearches(queries ...string) (list []listCase) {
+	for _, text := range queries {
+		list = append(list, listCase{name: text, window: searchWindow, call: func(ctx context.Context, s *Store) (int, error) {
+			q, err := fleetindex.Parse(text)
+			if err != nil {
+				return 0, err
+			}
+			found, _, err := s.SearchThings(ctx, here, fleetindex.Search{Query: q, After: filledName("t", 800), Limit: 5})
+			return len(found), err
+		}})
+	}
+	return list
+}
+
+func suppressionQueries() (list []audit.SuppressionQuery) {
+	for _, q := range []audit.SuppressionQuery{
+		{}, {Descending: true}, {Check: "OFTEN"}, {Check: "RARE", Descending: true}, {Type: audit.AccountSettings, Key: "u1"},
+		{Check: "OFTEN", Type: audit.AccountSettings, Key: "u1"}, {Check: "OFTEN", Descending: true},
+	} {
+		q.Limit = 2
+		middle := q
+		middle.After.Seq = numbered + mid + 100
+		list = append(list, q, middle)
+	}
+	return list
+}
+
+func thingQueries() (list []fleet.ThingQuery) {
+	for _, filter := range []fleet.AttributeFilter{
+		{}, {Name: "site", Value: "s8"}, {Name: "site", Prefix: true}, {Name: "site", Value: "s8", Prefix: true},
+	} {
+		for _, kind := range []string{"", filledName("y", 1)} {
+			q := fleet.ThingQuery{Type: kind, Filter: filter, Limit: 5}
+			list = append(list, q)
+			q.After = fleet.ThingPosition{Value: "s8", Thing: filledName("t", mid)}
+			list = append(list, q)
+		}
+	}
+	return list
+}
+
+// TestListsAreReadByIndex asks for pages of every list in a store that has much
+// of everything, and looks at how they are read.
+func TestListsAreReadByIndex(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		fillStore(t, s, planRows, fleetFills)
+		fillStore(t, s, planRows, otherFills)
+		for _, method := range slices.Sorted(maps.Keys(listCalls)) {
+			for _, c := range listCalls[method] {
+				t.Run(method+"/"+c.name, func(t *testing.T) {
+					wantNarrow(t, s, c.window, func() {
+						_, err := c.call(context.Background(), s)
+						ok(t, err)
+					})
+				})
+			}
+		}
+	})
+}
+
+// notLists are methods that return several values, or take them, and list
+// nothing that a caller asks for.
+var notLists = map[string]string{
+	"Apply":       "the positions of changes",
+	"ClaimSilent": "the nodes that it claimed",
+	"Import":      "what became of what it was given",
+	"Secret":      "one text",
+}
+
+func TestEveryListIsLookedAt(t *testing.T) {
+	slice := reflect.TypeFor[durable.Tx]()
+	for m := range reflect.TypeFor[*Store]().Methods() {
+		inSlice := slices.ContainsFunc(slices.Collect(m.Type.Ins()), func(in reflect.Type) bool { return in == slice })
+		lists := slices.ContainsFunc(slices.Collect(m.Type.Outs()), func(out reflect.Type) bool {
+			return out.Kind() == reflect.Slice
+		})
+		_, listed := listCalls[m.Name]
+		_, other := notLists[m.Name]
+		if lists && !inSlice && !listed && !other {
+			t.Errorf("got no page of %s in listCalls", m.Name)
+		}
+	}
+	for name := range listCalls {
+		if _, found := reflect.TypeFor[*Store]().MethodByName(name); !found {
+			t.Errorf("got %s in listCalls, of which there is no method", name)
+		}
+	}
+}
