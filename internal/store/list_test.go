@@ -34,7 +34,8 @@ func calls[T any](name string, call func(ctx context.Context, s *Store) ([]T, er
 }
 
 // eachPage is a case for each of some queries that a method is called with.
-func eachPage[Q, T any](method func(*Store, context.Context, fleet.Scope, Q) ([]T, error), queries ...Q) (list []listCase) {
+func eachPage[Q, T any](method func(*Store, context.Context, fleet.Scope, Q) ([]T, error), queries ...Q,
+) (list []listCase) {
 	for _, q := range queries {
 		list = append(list, calls(fmt.Sprintf("%+v", q), func(ctx context.Context, s *Store) ([]T, error) {
 			return method(s, ctx, here, q)
@@ -44,7 +45,8 @@ func eachPage[Q, T any](method func(*Store, context.Context, fleet.Scope, Q) ([]
 }
 
 // eachPageOf is the same for methods that are also told of what they list.
-func eachPageOf[Q, T any](of string, method func(*Store, context.Context, fleet.Scope, string, Q) ([]T, error), queries ...Q,
+func eachPageOf[Q, T any](of string, method func(*Store, context.Context, fleet.Scope, string, Q) ([]T, error),
+	queries ...Q,
 ) (list []listCase) {
 	for _, q := range queries {
 		list = append(list, calls(fmt.Sprintf("%s %+v", of, q), func(ctx context.Context, s *Store) ([]T, error) {
@@ -330,14 +332,15 @@ func relatedResources(after int) listCase {
 // groupSearches look at windows of groups, in the order of their names.
 func groupSearches(queries ...string) (list []listCase) {
 	for _, text := range queries {
-		list = append(list, listCase{name: text, window: groupWindow, call: func(ctx context.Context, s *Store) (int, error) {
+		c := calls(text, func(ctx context.Context, s *Store) ([]*fleetindex.GroupDocument, error) {
 			q, err := fleetindex.ParseGroups(text)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
 			found, _, err := s.SearchGroups(ctx, here, fleetindex.Search{Query: q, After: filledName("b", 800), Limit: 5})
-			return len(found), err
-		}})
+			return found, err
+		})
+		list = append(list, inWindow(groupWindow, c)...)
 	}
 	return list
 }
@@ -345,14 +348,15 @@ func groupSearches(queries ...string) (list []listCase) {
 // thingSearches look at windows of things, in the order of their names.
 func thingSearches(queries ...string) (list []listCase) {
 	for _, text := range queries {
-		list = append(list, listCase{name: text, window: searchWindow, call: func(ctx context.Context, s *Store) (int, error) {
+		c := calls(text, func(ctx context.Context, s *Store) ([]*fleetindex.Document, error) {
 			q, err := fleetindex.Parse(text)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
 			found, _, err := s.SearchThings(ctx, here, fleetindex.Search{Query: q, After: filledName("t", 800), Limit: 5})
-			return len(found), err
-		}})
+			return found, err
+		})
+		list = append(list, inWindow(searchWindow, c)...)
 	}
 	return list
 }

@@ -123,7 +123,8 @@ func TestFindingsAreListedNewestFirst(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 			}
 		}
-		list, _, err := s.Findings(t.Context(), there, audit.FindingQuery{From: testNow, To: testNow.Add(time.Hour), Limit: 9})
+		elsewhere := audit.FindingQuery{From: testNow, To: testNow.Add(time.Hour), Limit: 9}
+		list, _, err := s.Findings(t.Context(), there, elsewhere)
 		if err != nil || len(list) != 0 {
 			t.Errorf("in another scope: got %d, %v", len(list), err)
 		}
