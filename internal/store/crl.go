@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -29,7 +31,8 @@ func (s *Store) RevocationLists(ctx context.Context, sc fleet.Scope, issuerKeys 
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		a := args{"scope": scope, "url": url}
 		list, err = all(ctx, q, `SELECT `+listColumns+` FROM crls WHERE scope = @scope AND url = @url AND `+
-			q.dialect().in("issuer_key", "keys", a, issuerKeys)+` ORDER BY list`, a, scanList)
+			q.dialect().in("issuer_key", "keys", a, issuerKeys), a, scanList)
+		slices.SortFunc(list, func(x, y revocation.List) int { return cmp.Compare(x.ID, y.ID) }) // one of each issuer
 		if err != nil {
 			return fmt.Errorf("find revocation lists: %w", err)
 		}

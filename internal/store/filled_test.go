@@ -146,6 +146,15 @@ var otherFills = []fill{
 		SELECT @scope, 'arn:aws:iot:eu-central-1:111111111111:policy/p10000001', 'k' || i, '' FROM r`},
 	{4, `INSERT INTO accounts (id, name, status, operator, created_at)
 		SELECT '0000' || (10000000 + i), '', 'ENABLED', FALSE, 1 FROM r`},
+	{4, `INSERT INTO crls (list, scope, issuer_key, url, issuer_name, number, this_update, next_update, entries, covers,
+			digest, live, stored_at)
+		SELECT 10000000 + i, @scope, 'k' || (i / 2), CASE WHEN i % 2 = 0 THEN 'u' ELSE '' END, '', '', 1, 2, 0, '', '', 0, 1
+		FROM r`},
+	{4, `INSERT INTO crl_sources (source, scope, digest, issuer, issuer_name, key_id, ca, self, points, state, reason,
+			chain, checked_at)
+		SELECT 10000000 + i, @scope, 'd' || i, '', '', '', FALSE, FALSE, '[]', '', '', '', i FROM r`},
+	{4, `INSERT INTO issuers (seq, scope, id, subject, name, subject_key_id, key, serial, source, root, pem, created_at)
+		SELECT 10000000 + i, @scope, 'i' || i, 's' || (i / 3), '', '', '', '', 0, FALSE, '', 1 FROM r`},
 	{0, `INSERT INTO imports (scope, id, source, created_at) SELECT @scope, 'import', 's', 1 FROM r`},
 	{4, `INSERT INTO import_batches (scope, import, n, digest, accepted, unchanged, refusals)
 		SELECT @scope, 'import', i, 'd', 1, 1, '[]' FROM r`},

@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleetindex"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/mitigation"
+	"github.com/cordon-iot/cordon/internal/revocation"
 )
 
 // listCase is one way to ask for a page of a list, in the filled scope.
@@ -94,6 +95,7 @@ var listCalls = map[string][]listCase{
 			fleet.AttachedPage{Limit: 5}, fleet.AttachedPage{After: "p1", Limit: 5}),
 		eachPage(attachedPolicies(fleet.TargetGroup, filledName("b", 3)), fleet.AttachedPage{Parents: true, Limit: 5}),
 	),
+	"AllRevocationLists": {revocationLists(0), revocationLists(numbered + mid)},
 	"Audits": eachPage((*Store).Audits,
 		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Limit: 5},
 		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Before: numbered + mid, Limit: 5},
@@ -153,6 +155,7 @@ var listCalls = map[string][]listCase{
 		}),
 	},
 	"ImportBatches": {importBatches(0), importBatches(mid)},
+	"IssuersNamed":  eachPage((*Store).IssuersNamed, "s7"),
 	"LogLevels": eachPage((*Store).LogLevels,
 		fleet.LogLevelPage{Limit: 5}, fleet.LogLevelPage{After: logTarget(mid), Limit: 5},
 		fleet.LogLevelPage{Type: fleet.LogGroup, Limit: 5},
@@ -187,6 +190,10 @@ var listCalls = map[string][]listCase{
 		fleet.PolicyPage{Ascending: true, Limit: 5}, fleet.PolicyPage{Ascending: true, After: numbered + 1, Limit: 5}),
 	"PrincipalsOf":     eachPage((*Store).PrincipalsOf, attachmentQueries(filledName("t", 1), filledCertificate(mid))...),
 	"RelatedResources": {relatedResources(0), relatedResources(mid)},
+	"RevocationLists": eachPage(func(s *Store, ctx context.Context, sc fleet.Scope, keys []string,
+	) ([]revocation.List, error) {
+		return s.RevocationLists(ctx, sc, keys, "u")
+	}, []string{"k7", "k9"}),
 	"RoleAliases": eachPage((*Store).RoleAliases,
 		fleet.RoleAliasPage{Limit: 5}, fleet.RoleAliasPage{After: filledName("a", mid), Limit: 5},
 		fleet.RoleAliasPage{Ascending: true, Limit: 5},
@@ -205,6 +212,9 @@ var listCalls = map[string][]listCase{
 		"thingGroupNames:b10000009", "attributes.site:s7", "attributes.k>5", `attributes.k:["5" TO *]`,
 		"NOT attributes.site:s8", "connectivity.connected:false", "connectivity.timestamp>1 OR thingName:*p",
 		"attributes.site:* (thingTypeName:* OR NOT thingGroupNames:north)"),
+	"StaleSources": {calls("oldest", func(ctx context.Context, s *Store) ([]revocation.Source, error) {
+		return s.StaleSources(ctx, here, atMillis(mid), 5)
+	})},
 	"StandsFor": {calls("one of many", func(ctx context.Context, s *Store) ([]*fleet.Thing, error) {
 		thing, err := s.StandsFor(ctx, here, filledCertificate(1), filledName("t", mid))
 		return []*fleet.Thing{thing}, err
@@ -326,6 +336,12 @@ func attachmentQueries(of, middle string) []fleet.AttachmentQuery {
 func relatedResources(after int) listCase {
 	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]audit.Resource, error) {
 		return s.RelatedResources(ctx, here, audit.FindingID(filledPrefix(1), 1), after, 5)
+	})
+}
+
+func revocationLists(after int64) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]revocation.List, error) {
+		return s.AllRevocationLists(ctx, here, after, 5)
 	})
 }
 

@@ -9,3 +9,4 @@ CREATE INDEX mitigation_targets_task ON mitigation_targets (audit, task, n);
 CREATE INDEX mitigation_actions_type ON mitigation_actions (scope, type, name);
 CREATE INDEX thing_principals_exclusive ON thing_principals (scope, thing, certificate) WHERE exclusive;
 CREATE INDEX thing_principals_owner ON thing_principals (scope, certificate, thing) WHERE exclusive;
+CREATE INDEX crls_list ON crls (scope, list);
