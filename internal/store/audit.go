@@ -95,10 +95,11 @@ func findAudit(ctx context.Context, q querier, sc fleet.Scope, scope int64, id s
 // Audits lists audits.
 func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f audit.TaskQuery) (list []audit.Summary, err error) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		a := args{"scope": scope, "from": f.From.UnixMilli(), "limit": f.Limit}
-		if err := behind(ctx, q, "audits", a, f.To, f.Before); err != nil {
+		a, err := behind(ctx, q, "audits", f.To, f.Before)
+		if err != nil {
 			return err
 		}
+		a["scope"], a["from"], a["limit"] = scope, f.From.UnixMilli(), f.Limit
 		where := ""
 		if f.Type != "" {
 			where += ` AND type = @type`
@@ -119,23 +120,20 @@ func (s *Store) Audits(ctx context.Context, sc fleet.Scope, f audit.TaskQuery) (
 	return list, nil
 }
 
-// behind adds the arguments of (started_at, seq) < (@started, @before) for a
+// behind returns the arguments of (started_at, seq) < (@started, @before) for a
 // page of audits or mitigation tasks up to a time, or behind the one with a
 // number. Only the oldest are ever deleted: there is nothing behind one that is
 // gone.
-func behind(ctx context.Context, q querier, table string, a args, to time.Time, before int64) error {
-	a["started"], a["before"] = to.UnixMilli(), int64(math.MaxInt64)
+func behind(ctx context.Context, q querier, table string, to time.Time, before int64) (args, error) {
+	a := args{"started": to.UnixMilli(), "before": int64(math.MaxInt64)}
 	if before == 0 {
-		return nil
+		return a, nil
 	}
 	started, err := count(ctx, q, `SELECT started_at FROM `+table+` WHERE seq = @seq`, args{"seq": before})
-	if err != nil {
-		return err
-	}
-	if started <= to.UnixMilli() {
+	if err == nil && started <= to.UnixMilli() {
 		a["started"], a["before"] = started, before
 	}
-	return nil
+	return a, err
 }
 
 // CancelAudit ends an audit in progress. Checks that are complete keep their

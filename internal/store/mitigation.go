@@ -177,9 +177,11 @@ func (s *Store) Mitigations(ctx context.Context, sc fleet.Scope, f mitigation.Ta
 			list, err = aimedTasks(ctx, q, f, where, a)
 			return err
 		}
-		if err := behind(ctx, q, "mitigation_tasks", a, f.To, f.Before); err != nil {
+		last, err := behind(ctx, q, "mitigation_tasks", f.To, f.Before)
+		if err != nil {
 			return err
 		}
+		maps.Copy(a, last)
 		list, err = all(ctx, q, `SELECT `+summaryColumns+` FROM mitigation_tasks t`+where+`
 			AND (t.started_at, t.seq) < (@started, @before) ORDER BY t.started_at DESC, t.seq DESC LIMIT @limit`, a, scanSummary)
 		return err
