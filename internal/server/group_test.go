@@ -70,15 +70,57 @@ func plant(t *testing.T, c *cordontest.Cordon, things int) {
 		`INSERT INTO group_members (scope, thing, root, thing_group, created_at)
 			SELECT g.scope, 'thing-' || i, g.root, g.seq, 1 FROM n, thing_groups g`,
 	} {
-		text = numbers + strconv.Itoa(things) + `) ` + text
-		var err error
-		if db := c.Store().SQLite(); db != nil {
-			_, err = db.ExecContext(ctx, text)
-		} else {
-			_, err = c.Store().Postgres().Exec(ctx, text)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
+		execute(t, c, numbers+strconv.Itoa(things)+`) `+text)
+	}
+}
+
+// execute runs a statement on the database of a server: calls would take longer
+// than the test.
+func execute(t *testing.T, c *cordontest.Cordon, text string) {
+	t.Helper()
+	var err error
+	if db := c.Store().SQLite(); db != nil {
+		_, err = db.ExecContext(t.Context(), text)
+	} else {
+		_, err = c.Store().Postgres().Exec(t.Context(), text)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+// A node that dies of the deletion of a group leaves nothing: another one does
+// what is left, without a restart.
+func TestAnotherNodeDeletesTheGroupOfAKilledOne(t *testing.T) {
+	const kind, things = fleet.GroupWorkKind, 2500
+	for _, tt := range []struct {
+		name        string
+		at          stop
+		left, other int // members at the kill, and the slices of the other node
+	}{
+		{"between the accepted call and the first slice", stop{kind, "accepted", 0, killed}, things, 3},
+		{"between two slices", stop{kind, "after", 1, killed}, things - 1000, 2},
+		{"inside the last slice", stop{kind, "inside", 3, killed}, things - 2000, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := &rig{cfg: cordontest.Settings(t, "postgres")}
+			within(t, r.cfg, server.Options{}, func(c *cordontest.Cordon) { plant(t, c, things) })
+			other := start(t, r.cfg, stop{kind, "after", tt.other, waiting})
+			p := start(t, r.cfg, tt.at)
+			_, err := p.iot().DeleteThingGroup(t.Context(), &iot.DeleteThingGroupInput{ThingGroupName: new("plant")})
+			t.Logf("the call was answered with: %v", err)
+			p.wantKilled(t)
+			r.inspect(t).want(tt.left, "members at the kill", `SELECT count(*) FROM group_members`)
+
+			other.await(t, waiting)
+			other.release(t)
+			other.terminate(t)
+			e := r.inspect(t)
+			e.want(0, "members of a group that is gone", `SELECT count(*) FROM group_members`)
+			e.want(0, "work that is left", `SELECT count(*) FROM group_work`)
+			e.want(things, "things", `SELECT count(*) FROM things`)
+			e.want(0, "groups", `SELECT count(*) FROM thing_groups`)
+		})
 	}
 }
