@@ -60,15 +60,21 @@ func (l *large) copyThing(t *testing.T, copies int) {
 		numbers + `INSERT INTO thing_principals (scope, certificate, thing, exclusive, created_at)
 			SELECT scope, certificate, thing || '-' || i, exclusive, created_at FROM thing_principals, n`,
 	} {
-		var err error
-		if pool := l.Store().Postgres(); pool != nil {
-			_, err = pool.Exec(t.Context(), text)
-		} else {
-			_, err = l.Store().SQLite().ExecContext(t.Context(), text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		l.execute(t, text)
+	}
+}
+
+// execute runs a statement on the database.
+func (l *large) execute(t *testing.T, text string) {
+	t.Helper()
+	var err error
+	if pool := l.Store().Postgres(); pool != nil {
+		_, err = pool.Exec(t.Context(), text)
+	} else {
+		_, err = l.Store().SQLite().ExecContext(t.Context(), text)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

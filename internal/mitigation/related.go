@@ -22,8 +22,12 @@ func (s *slice) relatedPart(a *Action, at *attempt) (more bool, err error) {
 	}
 	page := relatedPage{at: at, resources: list, most: most}
 	if g := a.Params.AddThingsToThingGroup; g != nil {
-		page.most = max(1, SliceChanges/len(g.Groups))
-		if err := s.fit(&page); err != nil {
+		page.most = max(1, SliceChanges/g.changes())
+		if cursor.After != "" {
+			// The cursor is among the things of the first certificate, however many of
+			// them are left: those of others are not behind it.
+			page.resources = list[:min(1, len(list))]
+		} else if err := s.fit(&page); err != nil {
 			return false, err
 		}
 	}
