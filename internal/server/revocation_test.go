@@ -308,7 +308,9 @@ func (r *rig) wantOneFinding(t *testing.T, p *process, check string) {
 		*s.TotalFindingsCount, *s.SucceededFindingsCount, *s.FailedFindingsCount,
 		*s.SkippedFindingsCount, *s.CanceledFindingsCount,
 	}
-	if want := [...]int64{1, 1, 0, 0, 0}; got != want || out.TaskStatus != types.AuditMitigationActionsTaskStatusCompleted {
-		t.Errorf("got total, succeeded, failed, skipped, canceled %v and %s, want %v and COMPLETED", got, out.TaskStatus, want)
+	want := [...]int64{1, 1, 0, 0, 0}
+	if got != want || out.TaskStatus != types.AuditMitigationActionsTaskStatusCompleted {
+		t.Errorf("got total, succeeded, failed, skipped, canceled %v and %s, want %v and COMPLETED",
+			got, out.TaskStatus, want)
 	}
 }
