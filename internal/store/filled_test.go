@@ -30,6 +30,9 @@ type fill struct {
 	text  string
 }
 
+// table is what a fill is for.
+func (f fill) table() string { return strings.Fields(f.text)[2] }
+
 // The fleet of a filled store: n things, all of them in the group "all" or,
 // those with an even number, in one of the groups below it; n certificates that
 // all have the policy p1; certificate 1 is the principal of every thing, and
