@@ -130,15 +130,25 @@ func (s *Store) SweepRevocations(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
+// The entries of a load are removed in the order of their keys: sweptUpTo is the
+// last of the next ones.
+const (
+	sweptUpTo = `SELECT COALESCE(max(serial), '') FROM
+		(SELECT serial FROM revoked_serials WHERE load = @load ORDER BY serial LIMIT @limit) part`
+	sweepSerials = `DELETE FROM revoked_serials WHERE load = @load AND serial <= @last`
+)
+
 func sweepLoad(ctx context.Context, q querier, load int64) error {
-	a := args{"load": load, "limit": sweptRows}
 	// One that its writer takes up again after this finds out that it is dead.
 	if _, err := q.exec(ctx, `UPDATE crl_loads SET state = 'DEAD' WHERE load = @load AND state <> 'LIVE'`,
 		args{"load": load}); err != nil {
 		return fmt.Errorf("end load: %w", err)
 	}
-	n, err := q.exec(ctx, `DELETE FROM revoked_serials WHERE load = @load AND serial IN
-		(SELECT serial FROM revoked_serials WHERE load = @load LIMIT @limit)`, a)
+	last, _, err := one(ctx, q, sweptUpTo, args{"load": load, "limit": sweptRows}, scalar[string])
+	if err != nil {
+		return fmt.Errorf("find revocations to be swept: %w", err)
+	}
+	n, err := q.exec(ctx, sweepSerials, args{"load": load, "last": last})
 	if err == nil && n == 0 {
 		_, err = q.exec(ctx, `DELETE FROM crl_loads WHERE load = @load AND state = 'DEAD'`, args{"load": load})
 	}
