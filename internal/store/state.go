@@ -190,6 +190,10 @@ func (s *Store) CountThings(ctx context.Context, tx durable.Tx, sc fleet.Scope, 
 	}
 }
 
+// thingsOfOne are those of one certificate.
+const thingsOfOne = `SELECT certificate, thing FROM thing_principals
+	WHERE scope = @scope AND certificate = @certificate AND thing > @after ORDER BY thing LIMIT @most`
+
 // ThingsOf lists the things attached to each certificate with the groups they
 // are in, and keeps others from changing those until the slice ends.
 func (s *Store) ThingsOf(ctx context.Context, tx durable.Tx, sc fleet.Scope, q mitigation.CertificateThings) (
@@ -204,11 +208,17 @@ func (s *Store) ThingsOf(ctx context.Context, tx durable.Tx, sc fleet.Scope, q m
 	names := map[string]bool{}
 	a := args{"scope": scope, "after": q.After}
 	type row struct{ certificate, thing string }
-	list, err := all(ctx, sq, `SELECT certificate, thing FROM (SELECT certificate, thing,
+	text := `SELECT certificate, thing FROM (SELECT certificate, thing,
 			row_number() OVER (PARTITION BY certificate ORDER BY thing) AS n
-			FROM thing_principals WHERE scope = @scope AND `+
-		sq.dialect().in("certificate", "certs", a, q.Certificates)+` AND thing > @after) ranked
-		WHERE n <= `+fmt.Sprint(q.Most)+` ORDER BY certificate, thing`, a,
+			FROM thing_principals WHERE scope = @scope AND ` +
+		sq.dialect().in("certificate", "certs", a, q.Certificates) + ` AND thing > @after) ranked
+		WHERE n <= @most ORDER BY certificate, thing`
+	if len(q.Certificates) == 1 {
+		// It may have a million things, of which SQLite would rank all.
+		text, a = thingsOfOne, args{"scope": scope, "certificate": q.Certificates[0], "after": q.After}
+	}
+	a["most"] = q.Most
+	list, err := all(ctx, sq, text, a,
 		func(r scanner) (x row, err error) { return x, r.Scan(&x.certificate, &x.thing) })
 	if err != nil {
 		return nil, fmt.Errorf("list things: %w", err)

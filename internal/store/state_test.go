@@ -202,3 +202,24 @@ func TestRowsAreInsertedWhateverTheyHaveInCommon(t *testing.T) {
 		}
 	})
 }
+
+// A slice looks at no more things of a certificate than it changes, however many
+// there are.
+func TestThingsOfOneCertificateAreReadInParts(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		fillStore(t, s, planRows, fleetFills)
+		ctx, n := context.Background(), 0
+		scope, err := s.scope(ctx, s.read, here)
+		ok(t, err)
+		list, err := all(ctx, narrow{s.read, t, s, 0, &n}, thingsOfOne, args{
+			"scope": scope, "certificate": filledCertificate(1), "after": filledName("t", mid), "most": 50,
+		}, func(r scanner) (thing string, err error) {
+			var certificate string
+			return thing, r.Scan(&certificate, &thing)
+		})
+		ok(t, err)
+		if len(list) != 50 || list[0] != filledName("t", mid+1) {
+			t.Errorf("got %d things from %v on, want 50 behind %s", len(list), list[:1], filledName("t", mid))
+		}
+	})
+}
