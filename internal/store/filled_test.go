@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -165,6 +166,16 @@ var otherFills = []fill{
 
 // hexOf is a number in a fill as it stands in the path of a group.
 var hexOf = regexp.MustCompile(`hex\(([^)]*)\)`)
+
+// fillsOf are the fills of some tables: filling everything takes long.
+func fillsOf(tables ...string) (list []fill) {
+	for _, f := range slices.Concat(fleetFills, otherFills) {
+		if slices.Contains(tables, strings.Fields(f.text)[2]) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
 
 // fillStore fills the tables of a scope, of which there is nothing yet, by
 // statements. Another scope has nothing. What they refer to is not looked for.

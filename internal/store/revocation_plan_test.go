@@ -58,8 +58,8 @@ func TestRevocationsAreReadByIndex(t *testing.T) {
 	ctx := context.Background()
 	some := []int64{numbered + 3, numbered + 5, numbered + mid, numbered + mid + 1, numbered + 1999}
 	forEachDatabase(t, func(t *testing.T, s *Store) {
-		fillStore(t, s, planRows, fleetFills)
-		fillStore(t, s, planRows, otherFills)
+		fillStore(t, s, planRows, fillsOf("certificates", "ca_certificates", "finding_resources", "crls", "crl_sources",
+			"issuers"))
 		for _, text := range revocationLinks {
 			ok(t, s.write(ctx, func(ctx context.Context, q querier) error {
 				_, err := q.exec(ctx, text, nil)

@@ -207,7 +207,7 @@ func TestRowsAreInsertedWhateverTheyHaveInCommon(t *testing.T) {
 // there are.
 func TestThingsOfOneCertificateAreReadInParts(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
-		fillStore(t, s, planRows, fleetFills)
+		fillStore(t, s, planRows, fillsOf("things", "certificates", "thing_principals"))
 		ctx, n := context.Background(), 0
 		scope, err := s.scope(ctx, s.read, here)
 		ok(t, err)
