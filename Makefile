@@ -16,6 +16,8 @@ TEST := CGO_ENABLED=0 $(GO) test -timeout 25m
 else
 # Pointer checks in the translated code of SQLite would take a third of the time.
 TEST := CGO_ENABLED=1 $(GO) test -race -gcflags=all=-d=checkptr=0 -timeout 25m
+# What is read in long lists, which the race detector makes too slow.
+LONG := CGO_ENABLED=0 $(GO) test -trimpath -timeout 25m -run Paged ./internal/iotapi
 endif
 
 .PHONY: build demo test check fmt vet lint generated bench generate test-note
@@ -29,9 +31,11 @@ demo: build
 test: test-note
 	@.ci/packages
 	$(TEST) ./...
+	$(LONG)
 
 check: fmt vet lint generated test-note
 	$(TEST) -shuffle=on ./...
+	$(LONG)
 
 test-note:
 ifeq ($(CC_FOUND),)

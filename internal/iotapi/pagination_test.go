@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	pagedRows  = 1000 // of most lists
-	pagedItems = 7    // of a page
-	churnEvery = 3    // pages, between changes
+	pagedItems = 7 // of a page
+	churnEvery = 3 // pages, between changes
 )
 
 // pagedList is a list operation that is read to its end.
