@@ -21,9 +21,6 @@ type variant struct {
 	input map[string]any // by member; without the members that are missing
 }
 
-// keeps reports whether the request keeps to all constraints.
-func (v variant) keeps() bool { return v.rule == "" }
-
 // unions are the structures of which exactly one member is given: the facts do
 // not mark them, the API reference of AWS IoT does.
 var unions = []string{"MitigationActionParams", "AuditMitigationActionsTaskTarget", "ResourceIdentifier"}

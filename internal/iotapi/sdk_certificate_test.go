@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 what AWS deprecates is served all the same
+
 package iotapi_test
 
 import (

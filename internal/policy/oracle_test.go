@@ -270,7 +270,7 @@ func (o *oracle) compare(operator, given, want string) bool {
 	case "ArnLike", "ArnEquals":
 		return o.matchARN(want, given)
 	case "Bool":
-		return strings.ToLower(given) == strings.ToLower(want)
+		return strings.EqualFold(given, want)
 	case "BinaryEquals":
 		a, err := base64.StdEncoding.DecodeString(given)
 		b, _ := base64.StdEncoding.DecodeString(want)
