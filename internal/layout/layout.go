@@ -23,7 +23,8 @@ const module = "github.com/cordon-iot/cordon"
 // layers below its own.
 var layers = [][]string{
 	{"internal/fault"},
-	{"internal/quota", "internal/seal", "internal/fleetfile", "internal/guard", "internal/policy", "internal/fleetindex",
+	{"internal/quota", "internal/seal", "internal/mqtt", "internal/fleetfile", "internal/guard", "internal/policy",
+		"internal/fleetindex",
 		"internal/pki/keyquality",
 		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable"},
@@ -31,8 +32,9 @@ var layers = [][]string{
 		"internal/pki/crl"},
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
-	{"internal/audit/check", "internal/mitigation", "internal/revocation"},
-	{"internal/mitigation/action"},
+	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker"},
+	{"internal/mitigation/action", "internal/gateway/enforce"},
+	{"internal/gateway"},
 	{"internal/store/storetest/pgtest"},
 	{"internal/store", "internal/iotapi", "internal/cordonapi"},
 	{"internal/store/storetest"},
