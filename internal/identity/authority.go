@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,10 @@ import (
 	"github.com/cordon-iot/cordon/internal/pki"
 )
 
-const purposeAuthority = "device-ca"
+const (
+	purposeAuthority = "device-ca"
+	purposeGateway   = "gateway-ca"
+)
 
 // storedAuthority is the secret that an account's own CA is kept as.
 type storedAuthority struct {
@@ -44,10 +48,21 @@ func (s *Service) KnownAuthority(ctx context.Context, account string) (*pki.Cert
 // CreateKeysAndCertificate and CreateCertificateFromCsr issue. It is made on
 // first use, is the same on every node, and is neither listed nor audited.
 func (s *Service) Authority(ctx context.Context, account string) (*pki.Authority, error) {
-	value, err := s.Secret(ctx, SecretID{Account: account, Purpose: purposeAuthority}, func() ([]byte, error) {
-		made, err := pki.NewAuthority(pkix.Name{
-			Organization: []string{"Cordon"}, CommonName: "Cordon device CA of account " + account,
-		}, s.Now())
+	return s.authority(ctx, SecretID{Account: account, Purpose: purposeAuthority}, "Cordon device CA of account "+account)
+}
+
+// GatewayAuthority returns the CA that signs the certificates which the gateway
+// shows to devices. It is made on first use and is the same on every node.
+func (s *Service) GatewayAuthority(ctx context.Context) (*pki.Authority, error) {
+	// A part of the name is random, for roots of several Cordons may lie in one
+	// store of trusted certificates.
+	return s.authority(ctx, SecretID{Purpose: purposeGateway}, "Cordon gateway CA "+rand.Text()[:8])
+}
+
+// authority returns a CA that is kept as a secret.
+func (s *Service) authority(ctx context.Context, id SecretID, name string) (*pki.Authority, error) {
+	value, err := s.Secret(ctx, id, func() ([]byte, error) {
+		made, err := pki.NewAuthority(pkix.Name{Organization: []string{"Cordon"}, CommonName: name}, s.Now())
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +77,7 @@ func (s *Service) Authority(ctx context.Context, account string) (*pki.Authority
 	}
 	var stored storedAuthority
 	if err := json.Unmarshal(value, &stored); err != nil {
-		return nil, fmt.Errorf("read device CA of account %s: %w", account, err)
+		return nil, fmt.Errorf("read %s of account %q: %w", id.Purpose, id.Account, err)
 	}
 	return pki.LoadAuthority(stored.Certificate, stored.Key)
 }

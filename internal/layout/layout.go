@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
 	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker"},
-	{"internal/mitigation/action", "internal/gateway/enforce"},
+	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert"},
 	{"internal/gateway"},
 	{"internal/store/storetest/pgtest"},
 	{"internal/store", "internal/iotapi", "internal/cordonapi"},

@@ -39,6 +39,7 @@ var endOfValidity = time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC)
 type Authority struct {
 	certificate *Certificate
 	key         crypto.Signer
+	publication Publication
 }
 
 // NewAuthority makes a CA with a new key on P-256, which signs some fifty times
@@ -56,6 +57,7 @@ func NewAuthority(subject pkix.Name, now time.Time) (*Authority, error) {
 	}
 	template.Subject = subject
 	template.IsCA = true
+	template.MaxPathLenZero = true // it signs no CAs
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
 	c, err := create(template, template, &key.PublicKey, key)
 	if err != nil {
@@ -108,6 +110,7 @@ func (a *Authority) IssueFromCSR(r *Request, now time.Time) (*Certificate, error
 	if err != nil {
 		return nil, err
 	}
+	a.publication.in(template)
 	if !r.empty {
 		template.RawSubject = r.rawSubject
 	}
@@ -138,6 +141,7 @@ func (a *Authority) IssueKeyPair(now time.Time) (*KeyPair, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.publication.in(template)
 	c, err := create(template, a.certificate.parsed, &key.PublicKey, a.key)
 	if err != nil {
 		return nil, err
