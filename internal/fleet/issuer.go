@@ -23,16 +23,19 @@ type Origin struct {
 	Points             []string
 }
 
-// Provenance is what is kept of a certificate to know whether it was revoked.
+// Provenance is what is kept of a certificate to know whether it was revoked, and
+// to find it by name.
 type Provenance struct {
 	Serial  string // in the form of pki.Certificate
 	Origin  *Origin
 	Issuers []*Issuer // of the chain above it, to be remembered
+	// Name is what brokers call the holder, or "" where it has no such name.
+	Name string
 }
 
 // NewProvenance reads the provenance of a certificate.
 func NewProvenance(c *pki.Certificate) *Provenance {
-	return &Provenance{Serial: c.Serial, Origin: NewOrigin(c)}
+	return &Provenance{Serial: c.Serial, Origin: NewOrigin(c), Name: c.BrokerName()}
 }
 
 // maxPoints is how many distribution points of a certificate are looked at.

@@ -85,6 +85,7 @@ func insertNumbered(ctx context.Context, q querier, scope int64, list []fleet.Ce
 	if err == nil {
 		err = insertRows(ctx, q, "certificate_pems", []column{
 			{"seq", seqs}, {"pem", collect(list, func(c *fleet.Certificate) string { return c.PEM })},
+			{"common_name", collect(list, storedName)},
 		})
 	}
 	if err != nil && q.dialect().unique(err) {

@@ -138,6 +138,8 @@ var otherFills = []fill{
 		SELECT 30000000 + i, @scope, 'C' || i, 'u1', 'ACCOUNT_SETTINGS', 9000000000000 + i, '', 'l' || i, '', 1 FROM r`},
 	{4, `INSERT INTO role_aliases (scope, name, role_arn, seconds, created_at, modified_at)
 		SELECT @scope, 'a' || (10000000 + i), 'r', 900, 1, 1 FROM r`},
+	{4, `INSERT INTO hook_tokens (hash, scope, id, name, created_at)
+		SELECT 'h' || i, @scope, 'h' || (10000000 + i), '', 1 FROM r`},
 	{4, `INSERT INTO logging_levels (scope, target_type, target_name, level)
 		SELECT @scope, CASE WHEN i % 1000 = 0 THEN 'CLIENT_ID' ELSE 'THING_GROUP' END, 'l' || (10000000 + i), 'INFO'
 		FROM r`},

@@ -154,6 +154,14 @@ var listCalls = map[string][]listCase{
 			return s.GroupsOf(ctx, here, filledName("t", 9), "all", 5)
 		}),
 	},
+	"HookTokens": {
+		calls("first", func(ctx context.Context, s *Store) ([]fleet.HookToken, error) {
+			return s.HookTokens(ctx, here, "", 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]fleet.HookToken, error) {
+			return s.HookTokens(ctx, here, filledName("h", mid), 5)
+		}),
+	},
 	"ImportBatches": {importBatches(0), importBatches(mid)},
 	"IssuersNamed":  eachPage((*Store).IssuersNamed, "s7"),
 	"LogLevels": eachPage((*Store).LogLevels,
