@@ -40,15 +40,18 @@ func code(err error) ReasonCode {
 	return Success
 }
 
-func TestPacketsAreReadAndWrittenAlike(t *testing.T) {
+// sample is a packet with its bytes.
+type sample struct {
+	name  string
+	v     Version
+	first byte
+	body  string
+	want  Packet
+}
+
+func samples(t testing.TB) []sample {
 	name := "n"
-	for _, tt := range []struct {
-		name  string
-		v     Version
-		first byte
-		body  string
-		want  Packet
-	}{
+	return []sample{
 		{"the shortest CONNECT", V311, 0x10, "0004 'MQTT' 04 02 003c 0000",
 			&Connect{Version: V311, CleanStart: true, KeepAlive: 60}},
 		{"a CONNECT with everything", V311, 0x10, "0004 'MQTT' 04 ec 0000 0001 'c' 0001 'w' 0002 'hi' 0001 'n' 0001 'p'",
@@ -102,7 +105,11 @@ func TestPacketsAreReadAndWrittenAlike(t *testing.T) {
 		{"a DISCONNECT with properties", V5, 0xe0, "00 05 11 00000000",
 			&Disconnect{Properties: packet(t, "11 00000000")}},
 		{"an AUTH", V5, 0xf0, "18 04 15 0001 'm'", &Auth{Code: 0x18, Properties: packet(t, "15 0001 'm'")}},
-	} {
+	}
+}
+
+func TestPacketsAreReadAndWrittenAlike(t *testing.T) {
+	for _, tt := range samples(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := frame(t, tt.first, tt.body)
 			got, err := Decode(f, tt.v)
@@ -152,110 +159,116 @@ func normal(p Packet) Packet {
 	return v.Interface().(Packet)
 }
 
+const connect4, connect5 = "0004 'MQTT' 04 ", "0004 'MQTT' 05 "
+
+// forbidden are packets that must be refused. No version means that CONNECT
+// says it.
+var forbidden = []struct {
+	name  string
+	v     Version
+	first byte
+	body  string
+	want  ReasonCode
+}{
+	{"type 0", V5, 0x00, "", MalformedPacket},
+	{"flags of CONNECT [MQTT-2.1.3-1]", V5, 0x11, connect4 + "02 0000 0000", MalformedPacket},
+	{"flags of SUBSCRIBE [MQTT-3.8.1-1]", V5, 0x80, "0001 00 0001 'a' 00", MalformedPacket},
+	{"flags of UNSUBSCRIBE [MQTT-3.10.1-1]", V5, 0xa0, "0001 00 0001 'a'", MalformedPacket},
+	{"flags of PUBREL [MQTT-3.6.1-1]", V5, 0x60, "0001", MalformedPacket},
+	{"flags of PINGREQ", V5, 0xc1, "", MalformedPacket},
+	{"flags of DISCONNECT [MQTT-3.14.1-1]", V5, 0xe2, "", MalformedPacket},
+	{"QoS 3 [MQTT-3.3.1-4]", V5, 0x36, "0001 'a' 0001 00", MalformedPacket},
+	{"a duplicate of QoS 0 [MQTT-3.3.1-2]", V5, 0x38, "0001 'a' 00", MalformedPacket},
+
+	{"an empty CONNECT", V5, 0x10, "", MalformedPacket},
+	{"MQTT 3.1", 0, 0x10, "0006 'MQIsdp' 03 02 0000 0001 'c'", UnsupportedVersion},
+	{"a level from the future [MQTT-3.1.2-2]", 0, 0x10, "0004 'MQTT' 06 02 0000 00 0000", UnsupportedVersion},
+	{"another protocol [MQTT-3.1.2-1]", 0, 0x10, "0004 'mqtt' 04 02 0000 0000", UnsupportedVersion},
+	{"a reserved flag of CONNECT [MQTT-3.1.2-3]", 0, 0x10, connect4 + "03 0000 0000", MalformedPacket},
+	{"the QoS of no will [MQTT-3.1.2-11]", 0, 0x10, connect4 + "0a 0000 0000", MalformedPacket},
+	{"no will retained [MQTT-3.1.2-13]", 0, 0x10, connect4 + "22 0000 0000", MalformedPacket},
+	{"a will of QoS 3 [MQTT-3.1.2-12]", 0, 0x10, connect4 + "1e 0000 0000 0001 'w' 0000", MalformedPacket},
+	{"a lone password, in 3.1.1 [MQTT-3.1.2-22]", 0, 0x10, connect4 + "42 0000 0000 0001 'p'", MalformedPacket},
+	{"a will to a wildcard", 0, 0x10, connect4 + "06 0000 0000 0001 '#' 0000", TopicNameInvalid},
+	{"a will to nowhere", 0, 0x10, connect4 + "06 0000 0000 0000 0000", TopicNameInvalid},
+	{"bytes behind CONNECT", 0, 0x10, connect4 + "02 0000 0000 00", MalformedPacket},
+	{"a CONNECT without its password", 0, 0x10, connect4 + "c2 0000 0000 0001 'n'", MalformedPacket},
+	{"a client id with U+0000 [MQTT-1.5.4-2]", 0, 0x10, connect4 + "02 0000 0002 'a' 00", MalformedPacket},
+	{"a client id with a surrogate [MQTT-1.5.4-1]", 0, 0x10, connect4 + "02 0000 0003 eda080", MalformedPacket},
+	{"a client id in Latin-1", 0, 0x10, connect4 + "02 0000 0001 e9", MalformedPacket},
+	{"authentication data without a method", 0, 0x10, connect5 + "02 0000 04 16 0001 'd' 0000", ProtocolError},
+	{"receive maximum 0", 0, 0x10, connect5 + "02 0000 03 21 0000 0000", ProtocolError},
+	{"maximum packet size 0", 0, 0x10, connect5 + "02 0000 05 27 00000000 0000", ProtocolError},
+	{"request problem information 2", 0, 0x10, connect5 + "02 0000 02 17 02 0000", ProtocolError},
+	{"a delay of the will outside of it", 0, 0x10, connect5 + "02 0000 05 18 00000001 0000", ProtocolError},
+	{"a property of CONNECT in a will", 0, 0x10, connect5 + "06 0000 00 0000 05 11 00000001 0001 'w' 0000",
+		ProtocolError},
+	{"a property twice", 0, 0x10, connect5 + "02 0000 0a 11 00000001 11 00000001 0000", ProtocolError},
+	{"a property that does not exist", 0, 0x10, connect5 + "02 0000 02 04 01 0000", MalformedPacket},
+	{"a property of two bytes' id", 0, 0x10, connect5 + "02 0000 03 81 01 01 0000", MalformedPacket},
+	{"a property that goes beyond the properties", 0, 0x10, connect5 + "02 0000 02 11 00 000001 0000", MalformedPacket},
+	{"properties that go beyond the packet", 0, 0x10, connect5 + "02 0000 7f 11", MalformedPacket},
+	{"a length of properties written too long", 0, 0x10, connect5 + "02 0000 80 00 0000", MalformedPacket},
+
+	{"reserved flags of CONNACK [MQTT-3.2.2-1]", V5, 0x20, "02 00 00", MalformedPacket},
+	{"a return code that does not exist", V311, 0x20, "00 06", MalformedPacket},
+	{"a session with a refusal [MQTT-3.2.2-6]", V311, 0x20, "01 05", ProtocolError},
+	{"a CONNACK of one byte", V311, 0x20, "00", MalformedPacket},
+	{"a CONNACK of 5 without properties", V5, 0x20, "00 00", MalformedPacket},
+	{"a CONNACK of 3.1.1 with properties", V311, 0x20, "00 00 00", MalformedPacket},
+	{"a highest QoS of 2", V5, 0x20, "00 00 02 24 02", ProtocolError},
+
+	{"an empty PUBLISH", V311, 0x30, "", MalformedPacket},
+	{"packet identifier 0 [MQTT-2.2.1-3]", V311, 0x32, "0001 'a' 0000", ProtocolError},
+	{"a topic with + [MQTT-3.3.2-2]", V311, 0x30, "0003 'a/+'", TopicNameInvalid},
+	{"a topic with #", V5, 0x30, "0001 '#' 00", TopicNameInvalid},
+	{"no topic, in 3.1.1", V311, 0x30, "0000", ProtocolError},
+	{"no topic and no alias", V5, 0x30, "0000 00", ProtocolError},
+	{"a topic with U+0000", V311, 0x30, "0001 00", MalformedPacket},
+	{"topic alias 0", V5, 0x30, "0001 'a' 03 23 0000", TopicAliasInvalid},
+	{"two topic aliases", V5, 0x30, "0001 'a' 06 23 0001 23 0001", ProtocolError},
+	{"payload format 2", V5, 0x30, "0001 'a' 02 01 02", ProtocolError},
+	{"subscription identifier 0", V5, 0x30, "0001 'a' 02 0b 00", ProtocolError},
+	{"a response topic with wildcards [MQTT-3.3.2-14]", V5, 0x30, "0001 'a' 04 08 0001 '#'", ProtocolError},
+	{"a property of SUBACK in PUBLISH", V5, 0x30, "0001 'a' 04 1f 0001 'x'", ProtocolError},
+	{"a PUBLISH that ends in its topic", V311, 0x30, "0009 'a'", MalformedPacket},
+
+	{"a PUBACK without an identifier", V5, 0x40, "", MalformedPacket},
+	{"a PUBACK of identifier 0", V311, 0x40, "0000", ProtocolError},
+	{"a PUBACK of 3.1.1 with a code", V311, 0x40, "0001 00", MalformedPacket},
+	{"a PUBACK with a code of others", V5, 0x40, "0001 8e", MalformedPacket},
+	{"a PUBREL with a code of PUBACK", V5, 0x62, "0001 87", MalformedPacket},
+
+	{"the packet that ended mochi", V5, 0x82, "3030 00 0000", TopicFilterInvalid},
+	{"a SUBSCRIBE without a filter [MQTT-3.8.3-2]", V311, 0x82, "0001", ProtocolError},
+	{"a SUBSCRIBE without options", V311, 0x82, "0001 0001 'a'", MalformedPacket},
+	{"a subscription identifier of five bytes", V5, 0x82, "0001 06 0b ffffffff01 0001 'a' 00", MalformedPacket},
+	{"an empty filter", V311, 0x82, "0001 0000 00", TopicFilterInvalid},
+	{"a filter with a/#/b", V311, 0x82, "0001 0005 'a/#/b' 00", TopicFilterInvalid},
+	{"a subscription of QoS 3", V5, 0x82, "0001 00 0001 'a' 03", ProtocolError},
+	{"reserved options [MQTT-3.8.3-5]", V5, 0x82, "0001 00 0001 'a' 40", MalformedPacket},
+	{"options of 5 in 3.1.1", V311, 0x82, "0001 0001 'a' 04", MalformedPacket},
+	{"retain handling 3", V5, 0x82, "0001 00 0001 'a' 30", ProtocolError},
+	{"no local on a shared one [MQTT-3.8.3-4]", V5, 0x82, "0001 00 000a '$share/g/a' 04", ProtocolError},
+	{"two subscription identifiers", V5, 0x82, "0001 04 0b 01 0b 02 0001 'a' 00", ProtocolError},
+	{"a SUBSCRIBE of identifier 0", V311, 0x82, "0000 0001 'a' 00", ProtocolError},
+
+	{"a SUBACK without codes", V311, 0x90, "0001", MalformedPacket},
+	{"a SUBACK of 3.1.1 with a code of 5", V311, 0x90, "0001 87", MalformedPacket},
+	{"a SUBACK with a code of PUBACK", V5, 0x90, "0001 00 99", MalformedPacket},
+	{"an UNSUBSCRIBE without a filter [MQTT-3.10.3-2]", V311, 0xa2, "0001", ProtocolError},
+	{"an UNSUBACK of 3.1.1 with codes", V311, 0xb0, "0001 00", MalformedPacket},
+	{"an UNSUBACK of 5 without codes", V5, 0xb0, "0001 00", MalformedPacket},
+	{"a PINGREQ with a body", V311, 0xc0, "00", MalformedPacket},
+	{"a DISCONNECT of 3.1.1 with a code", V311, 0xe0, "00", MalformedPacket},
+	{"a DISCONNECT with a code of CONNACK", V5, 0xe0, "85", MalformedPacket},
+	{"a DISCONNECT with bytes behind", V5, 0xe0, "00 00 00", MalformedPacket},
+	{"an AUTH in 3.1.1", V311, 0xf0, "", MalformedPacket},
+	{"an AUTH without a method", V5, 0xf0, "18 00", ProtocolError},
+}
+
 func TestWhatTheStandardForbidsIsRefused(t *testing.T) {
-	const connect4, connect5 = "0004 'MQTT' 04 ", "0004 'MQTT' 05 "
-	for _, tt := range []struct {
-		name  string
-		v     Version
-		first byte
-		body  string
-		want  ReasonCode
-	}{
-		{"type 0", V5, 0x00, "", MalformedPacket},
-		{"flags of CONNECT [MQTT-2.1.3-1]", V5, 0x11, connect4 + "02 0000 0000", MalformedPacket},
-		{"flags of SUBSCRIBE [MQTT-3.8.1-1]", V5, 0x80, "0001 00 0001 'a' 00", MalformedPacket},
-		{"flags of UNSUBSCRIBE [MQTT-3.10.1-1]", V5, 0xa0, "0001 00 0001 'a'", MalformedPacket},
-		{"flags of PUBREL [MQTT-3.6.1-1]", V5, 0x60, "0001", MalformedPacket},
-		{"flags of PINGREQ", V5, 0xc1, "", MalformedPacket},
-		{"flags of DISCONNECT [MQTT-3.14.1-1]", V5, 0xe2, "", MalformedPacket},
-		{"QoS 3 [MQTT-3.3.1-4]", V5, 0x36, "0001 'a' 0001 00", MalformedPacket},
-		{"a duplicate of QoS 0 [MQTT-3.3.1-2]", V5, 0x38, "0001 'a' 00", MalformedPacket},
-
-		{"an empty CONNECT", V5, 0x10, "", MalformedPacket},
-		{"MQTT 3.1", 0, 0x10, "0006 'MQIsdp' 03 02 0000 0001 'c'", UnsupportedVersion},
-		{"a level from the future [MQTT-3.1.2-2]", 0, 0x10, "0004 'MQTT' 06 02 0000 00 0000", UnsupportedVersion},
-		{"another protocol [MQTT-3.1.2-1]", 0, 0x10, "0004 'mqtt' 04 02 0000 0000", UnsupportedVersion},
-		{"a reserved flag of CONNECT [MQTT-3.1.2-3]", 0, 0x10, connect4 + "03 0000 0000", MalformedPacket},
-		{"the QoS of no will [MQTT-3.1.2-11]", 0, 0x10, connect4 + "0a 0000 0000", MalformedPacket},
-		{"no will retained [MQTT-3.1.2-13]", 0, 0x10, connect4 + "22 0000 0000", MalformedPacket},
-		{"a will of QoS 3 [MQTT-3.1.2-12]", 0, 0x10, connect4 + "1e 0000 0000 0001 'w' 0000", MalformedPacket},
-		{"a lone password, in 3.1.1 [MQTT-3.1.2-22]", 0, 0x10, connect4 + "42 0000 0000 0001 'p'", MalformedPacket},
-		{"a will to a wildcard", 0, 0x10, connect4 + "06 0000 0000 0001 '#' 0000", TopicNameInvalid},
-		{"a will to nowhere", 0, 0x10, connect4 + "06 0000 0000 0000 0000", TopicNameInvalid},
-		{"bytes behind CONNECT", 0, 0x10, connect4 + "02 0000 0000 00", MalformedPacket},
-		{"a CONNECT without its password", 0, 0x10, connect4 + "c2 0000 0000 0001 'n'", MalformedPacket},
-		{"a client id with U+0000 [MQTT-1.5.4-2]", 0, 0x10, connect4 + "02 0000 0002 'a' 00", MalformedPacket},
-		{"a client id with a surrogate [MQTT-1.5.4-1]", 0, 0x10, connect4 + "02 0000 0003 eda080", MalformedPacket},
-		{"a client id in Latin-1", 0, 0x10, connect4 + "02 0000 0001 e9", MalformedPacket},
-		{"authentication data without a method", 0, 0x10, connect5 + "02 0000 04 16 0001 'd' 0000", ProtocolError},
-		{"receive maximum 0", 0, 0x10, connect5 + "02 0000 03 21 0000 0000", ProtocolError},
-		{"maximum packet size 0", 0, 0x10, connect5 + "02 0000 05 27 00000000 0000", ProtocolError},
-		{"request problem information 2", 0, 0x10, connect5 + "02 0000 02 17 02 0000", ProtocolError},
-		{"a delay of the will outside of it", 0, 0x10, connect5 + "02 0000 05 18 00000001 0000", ProtocolError},
-		{"a property of CONNECT in a will", 0, 0x10, connect5 + "06 0000 00 0000 05 11 00000001 0001 'w' 0000",
-			ProtocolError},
-		{"a property twice", 0, 0x10, connect5 + "02 0000 0a 11 00000001 11 00000001 0000", ProtocolError},
-		{"a property that does not exist", 0, 0x10, connect5 + "02 0000 02 04 01 0000", MalformedPacket},
-		{"a property of two bytes' id", 0, 0x10, connect5 + "02 0000 03 81 01 01 0000", MalformedPacket},
-		{"a property that goes beyond the properties", 0, 0x10, connect5 + "02 0000 02 11 00 000001 0000", MalformedPacket},
-		{"properties that go beyond the packet", 0, 0x10, connect5 + "02 0000 7f 11", MalformedPacket},
-		{"a length of properties written too long", 0, 0x10, connect5 + "02 0000 80 00 0000", MalformedPacket},
-
-		{"reserved flags of CONNACK [MQTT-3.2.2-1]", V5, 0x20, "02 00 00", MalformedPacket},
-		{"a return code that does not exist", V311, 0x20, "00 06", MalformedPacket},
-		{"a session with a refusal [MQTT-3.2.2-6]", V311, 0x20, "01 05", ProtocolError},
-		{"a CONNACK of one byte", V311, 0x20, "00", MalformedPacket},
-		{"a CONNACK of 5 without properties", V5, 0x20, "00 00", MalformedPacket},
-		{"a CONNACK of 3.1.1 with properties", V311, 0x20, "00 00 00", MalformedPacket},
-		{"a highest QoS of 2", V5, 0x20, "00 00 02 24 02", ProtocolError},
-
-		{"an empty PUBLISH", V311, 0x30, "", MalformedPacket},
-		{"packet identifier 0 [MQTT-2.2.1-3]", V311, 0x32, "0001 'a' 0000", ProtocolError},
-		{"a topic with + [MQTT-3.3.2-2]", V311, 0x30, "0003 'a/+'", TopicNameInvalid},
-		{"a topic with #", V5, 0x30, "0001 '#' 00", TopicNameInvalid},
-		{"no topic, in 3.1.1", V311, 0x30, "0000", ProtocolError},
-		{"no topic and no alias", V5, 0x30, "0000 00", ProtocolError},
-		{"a topic with U+0000", V311, 0x30, "0001 00", MalformedPacket},
-		{"topic alias 0", V5, 0x30, "0001 'a' 03 23 0000", TopicAliasInvalid},
-		{"two topic aliases", V5, 0x30, "0001 'a' 06 23 0001 23 0001", ProtocolError},
-		{"payload format 2", V5, 0x30, "0001 'a' 02 01 02", ProtocolError},
-		{"subscription identifier 0", V5, 0x30, "0001 'a' 02 0b 00", ProtocolError},
-		{"a response topic with wildcards [MQTT-3.3.2-14]", V5, 0x30, "0001 'a' 04 08 0001 '#'", ProtocolError},
-		{"a property of SUBACK in PUBLISH", V5, 0x30, "0001 'a' 04 1f 0001 'x'", ProtocolError},
-		{"a PUBLISH that ends in its topic", V311, 0x30, "0009 'a'", MalformedPacket},
-
-		{"a PUBACK without an identifier", V5, 0x40, "", MalformedPacket},
-		{"a PUBACK of identifier 0", V311, 0x40, "0000", ProtocolError},
-		{"a PUBACK of 3.1.1 with a code", V311, 0x40, "0001 00", MalformedPacket},
-		{"a PUBACK with a code of others", V5, 0x40, "0001 8e", MalformedPacket},
-		{"a PUBREL with a code of PUBACK", V5, 0x62, "0001 87", MalformedPacket},
-
-		{"the packet that ended mochi", V5, 0x82, "3030 00 0000", TopicFilterInvalid},
-		{"a SUBSCRIBE without a filter [MQTT-3.8.3-2]", V311, 0x82, "0001", ProtocolError},
-		{"a SUBSCRIBE without options", V311, 0x82, "0001 0001 'a'", MalformedPacket},
-		{"an empty filter", V311, 0x82, "0001 0000 00", TopicFilterInvalid},
-		{"a filter with a/#/b", V311, 0x82, "0001 0005 'a/#/b' 00", TopicFilterInvalid},
-		{"a subscription of QoS 3", V5, 0x82, "0001 00 0001 'a' 03", ProtocolError},
-		{"reserved options [MQTT-3.8.3-5]", V5, 0x82, "0001 00 0001 'a' 40", MalformedPacket},
-		{"options of 5 in 3.1.1", V311, 0x82, "0001 0001 'a' 04", MalformedPacket},
-		{"retain handling 3", V5, 0x82, "0001 00 0001 'a' 30", ProtocolError},
-		{"no local on a shared one [MQTT-3.8.3-4]", V5, 0x82, "0001 00 000a '$share/g/a' 04", ProtocolError},
-		{"two subscription identifiers", V5, 0x82, "0001 04 0b 01 0b 02 0001 'a' 00", ProtocolError},
-		{"a SUBSCRIBE of identifier 0", V311, 0x82, "0000 0001 'a' 00", ProtocolError},
-
-		{"a SUBACK without codes", V311, 0x90, "0001", MalformedPacket},
-		{"a SUBACK of 3.1.1 with a code of 5", V311, 0x90, "0001 87", MalformedPacket},
-		{"a SUBACK with a code of PUBACK", V5, 0x90, "0001 00 99", MalformedPacket},
-		{"an UNSUBSCRIBE without a filter [MQTT-3.10.3-2]", V311, 0xa2, "0001", ProtocolError},
-		{"an UNSUBACK of 3.1.1 with codes", V311, 0xb0, "0001 00", MalformedPacket},
-		{"an UNSUBACK of 5 without codes", V5, 0xb0, "0001 00", MalformedPacket},
-		{"a PINGREQ with a body", V311, 0xc0, "00", MalformedPacket},
-		{"a DISCONNECT of 3.1.1 with a code", V311, 0xe0, "00", MalformedPacket},
-		{"a DISCONNECT with a code of CONNACK", V5, 0xe0, "85", MalformedPacket},
-		{"a DISCONNECT with bytes behind", V5, 0xe0, "00 00 00", MalformedPacket},
-		{"an AUTH in 3.1.1", V311, 0xf0, "", MalformedPacket},
-		{"an AUTH without a method", V5, 0xf0, "18 00", ProtocolError},
-	} {
+	for _, tt := range forbidden {
 		t.Run(tt.name, func(t *testing.T) {
 			f := frame(t, tt.first, tt.body)
 			got, err := Decode(f, tt.v)

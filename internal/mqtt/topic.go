@@ -11,8 +11,24 @@ const sharePrefix = "$share/"
 // ValidTopic says whether a string may be the topic name of a message (4.7): one
 // byte at least and 65,535 at most, well-formed, without wildcards.
 func ValidTopic(topic string) bool {
-	return validName(topic) && !strings.ContainsAny(topic, "+#")
+	if topic == "" || len(topic) > 0xffff {
+		return false
+	}
+	for i := range len(topic) { // A topic is there with every message: most are passed over here.
+		if !plain[topic[i]] {
+			return validName(topic[i:]) && !strings.ContainsAny(topic[i:], "+#")
+		}
+	}
+	return true
 }
+
+// plain says of a byte that it may be anywhere in a topic.
+var plain = func() (plain [256]bool) {
+	for c := range utf8.RuneSelf {
+		plain[c] = c != 0 && c != '+' && c != '#'
+	}
+	return plain
+}()
 
 // ValidFilter says whether a string may be a topic filter (4.7.1): wildcards are
 // levels of their own, # is the last one. One that begins with $share/ has a
