@@ -1,0 +1,206 @@
+package enforce
+
+import (
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/mqtt"
+)
+
+// bigBuffer is the greatest buffer that is used again for the next write.
+const bigBuffer = 64 << 10
+
+// outbox is what waits for the device. It is under the mu of its connection. A
+// goroutine writes to the device while there is something to write.
+type outbox struct {
+	queue []byte // packets to be written
+	// held are QoS 1 messages beyond the window, one behind the other from heldAt.
+	held   []byte
+	heldAt int
+	// unacknowledged are the packet ids of the window.
+	unacknowledged map[uint16]struct{}
+	// messages and bytes are what is queued, held and being written.
+	messages, bytes int
+	inQueue         int // messages in queue
+
+	greeted  bool // CONNACK left the queue
+	running  bool // the goroutine runs
+	closing  bool // nothing more comes, and the socket is to close
+	lastCall *time.Timer
+}
+
+// append queues a packet, or several with so many messages in them.
+func (o *outbox) append(packet []byte, messages int) {
+	o.queue = append(o.queue, packet...)
+	o.bytes += len(packet)
+	o.messages += messages
+	o.inQueue += messages
+}
+
+// discard drops what was not given to the goroutine.
+func (o *outbox) discard() {
+	o.queue, o.held, o.heldAt, o.unacknowledged = nil, nil, 0, nil
+	o.inQueue = 0
+}
+
+// send queues a packet of a connection that is not ending.
+func (c *Conn) send(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stage != finishing {
+		c.append(packet, 0)
+		c.flushLater()
+		c.checkQueue()
+	}
+}
+
+// sendMessage queues a message: of QoS 1 when the window has room, with id 0 for
+// one of QoS 0. It copies packet.
+func (c *Conn) sendMessage(packet []byte, id uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stage == finishing {
+		return
+	}
+	_, again := c.unacknowledged[id]
+	if id != 0 && !again && (len(c.unacknowledged) >= c.window || c.heldAt < len(c.held)) {
+		c.held = append(c.held, packet...)
+		c.bytes += len(packet)
+		c.messages++
+	} else {
+		c.append(packet, 1)
+		c.leave(id)
+		c.flushLater()
+	}
+	c.checkQueue()
+}
+
+// leave counts a message into the window.
+func (c *Conn) leave(id uint16) {
+	if id == 0 {
+		return
+	}
+	if c.unacknowledged == nil {
+		c.unacknowledged = make(map[uint16]struct{}, 1)
+	}
+	c.unacknowledged[id] = struct{}{}
+}
+
+// checkQueue ends a connection whose device takes too little. c.mu is held.
+func (c *Conn) checkQueue() {
+	if c.messages <= c.limits.QueueMessages && c.bytes <= c.limits.QueueBytes {
+		return
+	}
+	c.stopNow(End{Cause: QueueFull, Code: mqtt.QuotaExceeded, Will: true,
+		Reason: "messages came faster than the device took them"})
+}
+
+// acknowledged takes a PUBACK of the device and says whether the message was in
+// its window. What was held moves up.
+func (c *Conn) acknowledged(id uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.unacknowledged[id]; !ok {
+		return false
+	}
+	if delete(c.unacknowledged, id); len(c.unacknowledged) == 0 {
+		c.unacknowledged = nil
+	}
+	if c.stage == finishing {
+		return true
+	}
+	for c.heldAt < len(c.held) && len(c.unacknowledged) < c.window {
+		c.release()
+	}
+	return true
+}
+
+// release moves the first message that is held to the queue.
+func (c *Conn) release() {
+	packet, id := firstMessage(c.held[c.heldAt:])
+	c.heldAt += len(packet)
+	c.queue = append(c.queue, packet...)
+	c.inQueue++
+	c.leave(id)
+	if c.heldAt == len(c.held) {
+		c.held, c.heldAt = nil, 0
+	} else if c.heldAt > len(c.held)/2 && c.heldAt > smallBuffer { // Move what is left, less often than it halves.
+		c.held = append([]byte(nil), c.held[c.heldAt:]...)
+		c.heldAt = 0
+	}
+	c.flushLater()
+}
+
+// firstMessage is the first of some packets that were encoded here, all of them
+// messages of QoS 1, and its id.
+func firstMessage(p []byte) (packet []byte, id uint16) {
+	remaining, at, shift := 0, 1, 0
+	for ; ; at++ {
+		remaining |= int(p[at]&0x7f) << shift
+		if shift += 7; p[at] < 0x80 {
+			break
+		}
+	}
+	at++
+	packet = p[:at+remaining]
+	topic := int(p[at])<<8 | int(p[at+1])
+	at += 2 + topic
+	return packet, uint16(p[at])<<8 | uint16(p[at+1])
+}
+
+// flushLater starts the goroutine if it does not run. c.mu is held.
+func (c *Conn) flushLater() {
+	if !c.running && (len(c.queue) > 0 || c.closing) {
+		c.running = true
+		go c.flush()
+	}
+}
+
+// flush writes until nothing is left, then ends. Everything that was queued in
+// the meantime is one write, and with TLS one record.
+func (c *Conn) flush() {
+	var batch []byte
+	for {
+		var messages int
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.running = false
+			c.queue = emptied(c.queue)
+			closing := c.closing
+			c.mu.Unlock()
+			if closing {
+				c.hangUp()
+			}
+			return
+		}
+		if cap(batch) > bigBuffer {
+			batch = nil
+		}
+		batch, c.queue = c.queue, batch[:0]
+		messages, c.inQueue = c.inQueue, 0
+		if c.stage > greeting {
+			c.greeted = true
+		}
+		c.mu.Unlock()
+		_, err := c.device.Write(batch)
+		c.mu.Lock()
+		c.messages -= messages
+		c.bytes -= len(batch)
+		c.mu.Unlock()
+		if err != nil {
+			c.stop(End{Cause: Lost, Reason: "the device could not be written to", Will: true})
+			c.mu.Lock()
+			c.queue = nil
+			c.mu.Unlock()
+		}
+	}
+}
+
+// hangUp closes the socket after the last write, with what TLS or WebSocket say
+// at an end.
+func (c *Conn) hangUp() {
+	_ = c.device.Close()
+	_ = c.raw.Close()
+	if c.lastCall != nil {
+		c.lastCall.Stop()
+	}
+}
