@@ -149,7 +149,8 @@ func (c *Conn) connect(o Options) []byte {
 	}
 	raw, err := out.AppendTo(nil, c.version)
 	if err != nil {
-		c.stop(End{Cause: ClientError, Code: mqtt.ClientIDNotValid, Reason: "the CONNECT for the broker: " + err.Error(), Will: true})
+		c.stop(End{Cause: ClientError, Code: mqtt.ClientIDNotValid, Will: true,
+			Reason: "the CONNECT for the broker: " + err.Error()})
 	}
 	return raw
 }
@@ -223,6 +224,9 @@ func (c *Conn) next() error {
 	case err == nil:
 		err = c.fromDevice(f)
 		c.waiting = time.Now()
+		if errors.As(err, &wrong) {
+			return c.refuse(wrong.Code, wrong.Reason)
+		}
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return c.woken()
@@ -324,7 +328,8 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	if err := c.splitter.Write(p, c.each); err != nil {
 		var wrong *mqtt.Error
 		if errors.As(err, &wrong) {
-			c.stop(End{Cause: BrokerViolation, Code: mqtt.ServerUnavailable, Reason: "the broker sent " + wrong.Reason, Will: true})
+			c.stop(End{Cause: BrokerViolation, Code: mqtt.ServerUnavailable, Will: true,
+				Reason: "the broker sent a packet that is wrong: " + wrong.Reason})
 		}
 		return 0, net.ErrClosed
 	}
