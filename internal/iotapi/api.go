@@ -45,8 +45,13 @@ type Store interface {
 	tagStore
 }
 
-// Config is what the API is made of. All members must be given.
+// Config is what the API is made of. All members but EndpointDomain must be
+// given.
 type Config struct {
+	// EndpointDomain is what stands behind the names of the endpoints of accounts
+	// and regions; "" while devices cannot connect.
+	EndpointDomain string
+
 	Store       Store
 	Audits      *audit.Service
 	Mitigations *mitigation.Service
