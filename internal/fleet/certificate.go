@@ -62,8 +62,10 @@ type Certificate struct {
 	Modified        time.Time
 	PEM             string
 
-	// Provenance is set where a certificate is registered.
+	// Provenance and IssuedBy are set where a certificate is registered: IssuedBy
+	// is the id of the CA of an account's own that has just signed it, or "".
 	Provenance *Provenance
+	IssuedBy   string
 	// Source and Revocation are set where an audit asks for them.
 	Source     int64
 	Revocation *Revocation

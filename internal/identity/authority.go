@@ -2,8 +2,10 @@ package identity
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +26,17 @@ type storedAuthority struct {
 
 // errNoAuthority says that an account has no CA of its own.
 var errNoAuthority = errors.New("no CA was made yet")
+
+// IssuingCA is the CA of an account that signs what is created for it.
+type IssuingCA struct {
+	Seq     int64
+	ID      string // as in pki.Certificate
+	Account string
+	// Keys are hashes of the public key by which OCSP names it, in hex. They and
+	// Certificate are set where one is stored.
+	Keys        []string
+	Certificate *pki.Certificate
+}
 
 // KnownAuthority returns the certificate of the CA of an account that
 // [Service.Authority] made, or nil where it was never asked for.
@@ -46,9 +59,46 @@ func (s *Service) KnownAuthority(ctx context.Context, account string) (*pki.Cert
 
 // Authority returns the CA of an account that signs what
 // CreateKeysAndCertificate and CreateCertificateFromCsr issue. It is made on
-// first use, is the same on every node, and is neither listed nor audited.
+// first use, is the same on every node, and is neither listed nor audited. What
+// it issues names where it publishes, by the service's URL.
 func (s *Service) Authority(ctx context.Context, account string) (*pki.Authority, error) {
-	return s.authority(ctx, SecretID{Account: account, Purpose: purposeAuthority}, "Cordon device CA of account "+account)
+	id := SecretID{Account: account, Purpose: purposeAuthority}
+	a, err := s.authority(ctx, id, "Cordon device CA of account "+account)
+	if err == nil {
+		_, err = s.keep(ctx, account, a.Certificate())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.Publishing(s.URL), nil
+}
+
+// IssuingCA returns the CA of an account as it is stored, or nil where there is
+// none.
+func (s *Service) IssuingCA(ctx context.Context, account string) (*IssuingCA, error) {
+	c, err := s.KnownAuthority(ctx, account)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	return s.keep(ctx, account, c)
+}
+
+// keep makes sure that a CA is stored: it is made before, and by versions that
+// stored none.
+func (s *Service) keep(ctx context.Context, account string, c *pki.Certificate) (*IssuingCA, error) {
+	if known, ok := s.kept.Load(c.ID); ok {
+		return known.(*IssuingCA), nil
+	}
+	ca := &IssuingCA{ID: c.ID, Account: account, Certificate: c}
+	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+		_, key := c.Hashes(h)
+		ca.Keys = append(ca.Keys, hex.EncodeToString(key))
+	}
+	if err := s.Store.KeepAuthority(ctx, ca); err != nil {
+		return nil, err
+	}
+	s.kept.Store(c.ID, ca)
+	return ca, nil
 }
 
 // GatewayAuthority returns the CA that signs the certificates which the gateway

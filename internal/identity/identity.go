@@ -11,6 +11,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -74,13 +75,21 @@ type Store interface {
 	// the one offered; the first one stored is the one that everybody gets. An
 	// offer of nil stores nothing and may return nil.
 	Secret(ctx context.Context, id SecretID, offer []byte) ([]byte, error)
+	// KeepAuthority stores a CA and sets its Seq. One that is known stays as it
+	// is.
+	KeepAuthority(ctx context.Context, ca *IssuingCA) error
 }
 
 // Service is what may be done about accounts, keys and secrets.
 type Service struct {
 	Store  Store
 	Sealer *seal.Sealer
-	Now    func() time.Time
+	// URL is where others reach what is published of CAs: scheme, host and port.
+	// It stands in what is issued; "" is nowhere.
+	URL string
+	Now func() time.Time
+
+	kept sync.Map // of IssuingCA by id: those that are stored
 }
 
 const purposeAccessKey = "access-key"

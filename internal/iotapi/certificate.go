@@ -136,7 +136,7 @@ func (a *API) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysA
 	if err != nil {
 		return nil, err
 	}
-	if err := a.registerIssued(ctx, pair.Certificate, value(in.SetAsActive)); err != nil {
+	if err := a.registerIssued(ctx, authority, pair.Certificate, value(in.SetAsActive)); err != nil {
 		return nil, err
 	}
 	return &wire.CreateKeysAndCertificateResponse{
@@ -173,7 +173,7 @@ func (a *API) createCertificateFromCSR(ctx context.Context, in *wire.CreateCerti
 	if err != nil {
 		return nil, err
 	}
-	if err := a.registerIssued(ctx, c, value(in.SetAsActive)); err != nil {
+	if err := a.registerIssued(ctx, authority, c, value(in.SetAsActive)); err != nil {
 		return nil, err
 	}
 	return &wire.CreateCertificateFromCsrResponse{
@@ -182,7 +182,7 @@ func (a *API) createCertificateFromCSR(ctx context.Context, in *wire.CreateCerti
 }
 
 // registerIssued stores a certificate that the account's own CA signed.
-func (a *API) registerIssued(ctx context.Context, issued *pki.Certificate, active bool) error {
+func (a *API) registerIssued(ctx context.Context, by *pki.Authority, issued *pki.Certificate, active bool) error {
 	status := fleet.Inactive
 	if active {
 		status = fleet.Active
@@ -191,7 +191,7 @@ func (a *API) registerIssued(ctx context.Context, issued *pki.Certificate, activ
 	if err != nil {
 		return err
 	}
-	c.Mode = fleet.ModeDefault
+	c.Mode, c.IssuedBy = fleet.ModeDefault, by.Certificate().ID
 	return a.Store.RegisterCertificate(ctx, scope(ctx), c)
 }
 

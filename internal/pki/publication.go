@@ -1,6 +1,12 @@
 package pki
 
-import "crypto/x509"
+import (
+	"crypto"
+	_ "crypto/sha1" // by which OCSP names issuers (RFC 6960, section 4.1.1)
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+)
 
 // Where what is to be known of a CA is served, behind the address that others
 // reach the server at.
@@ -42,4 +48,22 @@ func (p Publication) in(template *x509.Certificate) {
 	template.CRLDistributionPoints = []string{p.List}
 	template.OCSPServer = []string{p.Responder}
 	template.IssuingCertificateURL = []string{p.Issuer}
+}
+
+// Hashes are those of the subject and of the bits of the public key, by which
+// OCSP names the issuer of a certificate (RFC 6960, section 4.1.1).
+func (c *Certificate) Hashes(h crypto.Hash) (name, key []byte) {
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(c.parsed.RawSubjectPublicKeyInfo, &info); err != nil {
+		panic(err) // crypto/x509 has parsed it
+	}
+	of := func(b []byte) []byte {
+		sum := h.New()
+		sum.Write(b) // never fails
+		return sum.Sum(nil)
+	}
+	return of(c.parsed.RawSubject), of(info.Key.RightAlign())
 }

@@ -73,7 +73,8 @@ func (s *Server) purge(ctx context.Context) error {
 // revoke them, and removes what is left of revocation lists.
 func (s *Server) keepRevocations(ctx context.Context) error {
 	return s.every(ctx, revocationsEvery, "keeping what is known of revocations", func(ctx context.Context) error {
-		return errors.Join(untilDone(ctx, s.store.ReadProvenance), untilDone(ctx, s.store.SweepRevocations))
+		return errors.Join(untilDone(ctx, s.store.ReadProvenance), untilDone(ctx, s.store.SweepRevocations),
+			untilDone(ctx, func(ctx context.Context) (bool, error) { return s.store.ReadIssuers(ctx, s.identity.IssuingCA) }))
 	})
 }
 

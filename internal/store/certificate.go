@@ -80,7 +80,11 @@ func insertNumbered(ctx context.Context, q querier, scope int64, list []fleet.Ce
 	if err != nil {
 		return err
 	}
-	values := append(certificateValues(scope, seqs, list), provenance...)
+	issued, err := authoritiesNamed(ctx, q, list)
+	if err != nil {
+		return err
+	}
+	values := append(certificateValues(scope, seqs, list), append(provenance, column{"issued_by", issued})...)
 	err = insertRows(ctx, q, "certificates", values)
 	if err == nil {
 		err = insertRows(ctx, q, "certificate_pems", []column{
@@ -271,6 +275,9 @@ func (s *Store) DeleteCertificate(ctx context.Context, sc fleet.Scope, id string
 			return err
 		}
 		if err := forgetTransfers(ctx, q, scope, id); err != nil {
+			return err
+		}
+		if err := s.endIssued(ctx, q, c); err != nil {
 			return err
 		}
 		_, err = q.exec(ctx, `DELETE FROM certificates WHERE scope = @scope AND id = @id`, args{"scope": scope, "id": id})

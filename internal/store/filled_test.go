@@ -66,10 +66,11 @@ var fleetFills = []fill{
 	{4, `INSERT INTO group_members (scope, thing, root, thing_group, created_at)
 		SELECT @scope, 't' || (10000000 + i), 50000000 + i, 50000000 + i, 1 FROM r`},
 	{1, `INSERT INTO certificates (seq, scope, id, status, mode, ca_id, key_type, key_bits, roca, debian_digest,
-			badkeys_digest, not_before, not_after, generation, customer_version, created_at, modified_at)
+			badkeys_digest, not_before, not_after, generation, customer_version, created_at, modified_at, serial, issued_by)
 		SELECT CAST(@first AS BIGINT) + 10000000 + i, @scope,
 			'00000000000000000000000000000000000000000000000000000000' || (10000000 + i), 'ACTIVE', 'DEFAULT',
-			CASE WHEN i % 2 = 0 THEN 'ca' ELSE '' END, 'EC', 256, FALSE, '', '', 1, 2, 'g', 1, 1, 1 FROM r`},
+			CASE WHEN i % 2 = 0 THEN 'ca' ELSE '' END, 'EC', 256, FALSE, '', '', 1, 2, 'g', 1, 1, 1,
+			's' || (10000000 + i), @scope FROM r`},
 	{1, `INSERT INTO thing_principals (scope, certificate, thing, exclusive, created_at)
 		SELECT @scope, '0000000000000000000000000000000000000000000000000000000010000001', 't' || (10000000 + i), FALSE, 1
 		FROM r`},
@@ -93,6 +94,8 @@ var fleetFills = []fill{
 
 // What else a filled store has: everything that is listed, many of each.
 var otherFills = []fill{
+	{4, `INSERT INTO ended_certificates (ca, serial, id, status, ended_at, not_after)
+		SELECT @scope, 'e' || (10000000 + i), 'e' || i, 'INACTIVE', 1, 2 FROM r`},
 	{4, `INSERT INTO ca_certificates (seq, scope, id, status, mode, auto_registration, registration_config, subject,
 			subject_key_id, key_type, key_bits, roca, debian_digest, badkeys_digest, not_before, not_after, generation,
 			customer_version, created_at, modified_at, pem)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -104,6 +105,8 @@ var listCalls = map[string][]listCase{
 		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Status: audit.TaskFailed, Limit: 1},
 		audit.TaskQuery{From: atMillis(0), To: atMillis(1e9), Status: audit.TaskFailed, Type: audit.OnDemand, Limit: 5},
 	),
+	"AuthoritiesOf": eachPage((*Store).AuthoritiesOf,
+		[]string{filledCertificate(7), filledCertificate(mid), "e7", "missing"}),
 	"CACertificates": eachPage((*Store).CACertificates,
 		fleet.CACertificatePage{Limit: 5}, fleet.CACertificatePage{After: numbered + mid, Limit: 5},
 		fleet.CACertificatePage{Ascending: true, Limit: 5},
@@ -121,6 +124,12 @@ var listCalls = map[string][]listCase{
 	})},
 	"EffectivePolicies": eachPage((*Store).EffectivePolicies,
 		fleet.Holders{Certificate: filledCertificate(7), Thing: filledName("t", 2), Group: "all"}),
+	"Ended": {
+		calls("first", func(ctx context.Context, s *Store) ([]fleet.Issued, error) { return s.Ended(ctx, 1, "", 5) }),
+		calls("middle", func(ctx context.Context, s *Store) ([]fleet.Issued, error) {
+			return s.Ended(ctx, 1, filledName("e", mid), 5)
+		}),
+	},
 	"ExecutionChanges": {executionChanges(0), executionChanges(mid)},
 	"Executions": {calls("of a finding", func(ctx context.Context, s *Store) ([]mitigation.Execution, error) {
 		return s.Executions(ctx, &mitigation.Task{Scope: here, Seq: numbered + 1},
@@ -242,6 +251,17 @@ var listCalls = map[string][]listCase{
 	"Things": eachPage((*Store).Things, thingQueries()...),
 	"ThingsOfPrincipal": eachPage((*Store).ThingsOfPrincipal,
 		attachmentQueries(filledCertificate(1), filledName("t", mid))...),
+	"Withdrawn": {withdrawn(""), withdrawn(filledName("s", mid))},
+}
+
+func withdrawn(after string) listCase {
+	return calls("after "+after, func(ctx context.Context, s *Store) ([]fleet.Issued, error) {
+		list, next, err := s.Withdrawn(ctx, 1, after, 5)
+		if err == nil && next == "" {
+			err = errors.New("got no certificates behind " + after)
+		}
+		return list, err
+	})
 }
 
 func atMillis(ms int64) time.Time { return time.UnixMilli(ms) }

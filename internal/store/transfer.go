@@ -205,6 +205,9 @@ func (s *Store) AcceptTransfer(ctx context.Context, sc fleet.Scope, certificate 
 		if err != nil {
 			return err
 		}
+		if c.IssuedBy, err = issuerOfNumber(ctx, q, c.Seq); err != nil {
+			return err
+		}
 		if _, err := q.exec(ctx, `DELETE FROM certificates WHERE seq = @seq`, args{"seq": c.Seq}); err != nil {
 			return fmt.Errorf("take transferred certificate away: %w", err)
 		}
