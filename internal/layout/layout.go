@@ -27,7 +27,7 @@ var layers = [][]string{
 		"internal/fleetindex",
 		"internal/pki/keyquality",
 		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
-	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable"},
+	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable", "internal/mqtt/mqtttest"},
 	{"internal/iotapi/wire", "internal/cordonapi/wire", "internal/awswire/gen", "internal/pki/fixture",
 		"internal/pki/crl"},
 	{"internal/fleet", "internal/identity"},
@@ -84,8 +84,8 @@ var owners = map[string][]string{
 // support is what only tests may import, and the packages that show or measure
 // Cordon on fleets they make up.
 var (
-	support = []string{"internal/pki/fixture", "internal/store/storetest", "internal/store/storetest/pgtest",
-		"internal/cordontest"}
+	support = []string{"internal/pki/fixture", "internal/mqtt/mqtttest", "internal/store/storetest",
+		"internal/store/storetest/pgtest", "internal/cordontest"}
 	supposed = append([]string{"internal/bench", "internal/demo"}, support...)
 )
 

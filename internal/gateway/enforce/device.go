@@ -77,7 +77,7 @@ func (c *Conn) publish(f mqtt.Frame) error {
 }
 
 func (c *Conn) judgePublish(p *mqtt.Publish) mqtt.ReasonCode {
-	if code := c.limits.checkTopic(p.Topic); code != mqtt.Success {
+	if code := c.limits.CheckTopic(p.Topic); code != mqtt.Success {
 		return code
 	}
 	switch {

@@ -20,9 +20,9 @@ var publishable = []string{
 	"things/", "rules/", "certificates/create", "provisioning-templates/", "commands/", "device_location/",
 }
 
-// checkTopic is why a device may not publish to a topic, whatever its policies
+// CheckTopic is why a device may not publish to a topic, whatever its policies
 // say; Success if it may.
-func (l *Limits) checkTopic(topic string) mqtt.ReasonCode {
+func (l *Limits) CheckTopic(topic string) mqtt.ReasonCode {
 	if code := l.checkName(topic); code != mqtt.Success {
 		return code
 	}

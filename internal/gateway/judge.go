@@ -1,0 +1,313 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/policy"
+)
+
+const (
+	// judges is how many slices are judged at the same time.
+	judges = 4
+	// sliceSize is how many connections are read of at once.
+	sliceSize = 500
+	// readTime is how long a reading of the registry may take.
+	readTime = 10 * time.Second
+	// retryAfter is how long a reading that did not work is waited for.
+	retryAfter = 100 * time.Millisecond
+	// readAgain is how often a reading is tried again in the course of which a
+	// policy was changed.
+	readAgain = 5
+)
+
+// judge looks again at sessions whose rights may have changed: certificates
+// first, for one that is not active ends all its sessions without more reading.
+type judge struct {
+	gateway *Gateway
+
+	mu sync.Mutex
+	// certificates and sessions are what waits, by scope, the oldest scope first.
+	certificates queue[string]
+	sessions     queue[*session]
+	working      int
+	// failing is since when something that waits could not be read.
+	failing time.Time
+	err     error
+	wake    chan struct{}
+}
+
+func newJudge(g *Gateway) *judge { return &judge{gateway: g, wake: make(chan struct{}, judges)} }
+
+// queue is what waits, by scope.
+type queue[T comparable] struct {
+	order []fleet.Scope
+	items map[fleet.Scope][]T
+}
+
+func (q *queue[T]) add(scope fleet.Scope, items ...T) {
+	if len(items) == 0 {
+		return
+	}
+	if q.items == nil {
+		q.items = map[fleet.Scope][]T{}
+	}
+	if len(q.items[scope]) == 0 {
+		q.order = append(q.order, scope)
+	}
+	q.items[scope] = append(q.items[scope], items...)
+}
+
+// take returns some items of the scope that waited longest, which then waits
+// behind the others.
+func (q *queue[T]) take(most int) (scope fleet.Scope, items []T) {
+	if len(q.order) == 0 {
+		return fleet.Scope{}, nil
+	}
+	scope, q.order = q.order[0], q.order[1:]
+	list := q.items[scope]
+	n := min(most, len(list))
+	items = list[:n:n]
+	if list = list[n:]; len(list) == 0 {
+		delete(q.items, scope)
+	} else {
+		q.items[scope] = list
+		q.order = append(q.order, scope)
+	}
+	return scope, items
+}
+
+func (q *queue[T]) empty() bool { return len(q.order) == 0 }
+
+// run judges what waits until ctx ends.
+func (j *judge) run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range judges {
+		workers.Go(func() {
+			for ctx.Err() == nil {
+				if !j.step(ctx) {
+					select {
+					case <-j.wake:
+					case <-ctx.Done():
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+func (j *judge) woken() {
+	for range judges {
+		select {
+		case j.wake <- struct{}{}:
+		default:
+			return
+		}
+	}
+}
+
+// certificatesChanged has the sessions of certificates judged.
+func (j *judge) certificatesChanged(scope fleet.Scope, ids []string) {
+	j.mu.Lock()
+	j.certificates.add(scope, ids...)
+	j.mu.Unlock()
+	j.woken()
+}
+
+// add has sessions judged.
+func (j *judge) add(list ...*session) {
+	j.mu.Lock()
+	for _, s := range list {
+		if s.waiting.CompareAndSwap(false, true) {
+			j.sessions.add(s.scope, s)
+		}
+	}
+	j.mu.Unlock()
+	j.woken()
+}
+
+// step judges a slice, and reports whether there was one.
+func (j *judge) step(ctx context.Context) bool {
+	j.mu.Lock()
+	scope, ids := j.certificates.take(sliceSize)
+	var list []*session
+	if ids == nil {
+		scope, list = j.sessions.take(sliceSize)
+	}
+	if ids == nil && list == nil {
+		j.mu.Unlock()
+		return false
+	}
+	j.working++
+	j.mu.Unlock()
+	var err error
+	if ids != nil {
+		err = j.judgeCertificates(ctx, scope, ids)
+	} else {
+		for _, s := range list {
+			s.waiting.Store(false)
+		}
+		err = j.judgeSessions(ctx, scope, list)
+	}
+	j.done(ctx, err, func() {
+		j.certificates.add(scope, ids...)
+		for _, s := range list {
+			if s.waiting.CompareAndSwap(false, true) {
+				j.sessions.add(scope, s)
+			}
+		}
+	})
+	return true
+}
+
+// done ends a step. What did not work waits again.
+func (j *judge) done(ctx context.Context, err error, again func()) {
+	j.mu.Lock()
+	j.working--
+	if err != nil {
+		again()
+		if j.err = err; j.failing.IsZero() {
+			j.failing = time.Now()
+		}
+	} else if j.certificates.empty() && j.sessions.empty() && j.working == 0 {
+		j.failing, j.err = time.Time{}, nil
+	}
+	j.mu.Unlock()
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	j.gateway.Log.Warn("rights could not be read", "err", err)
+	select {
+	case <-time.After(retryAfter):
+	case <-ctx.Done():
+	}
+}
+
+// trouble is since when something could not be read, and why; zero and nil when
+// all can.
+func (j *judge) trouble() (time.Time, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failing, j.err
+}
+
+// judgeCertificates looks at one session of each certificate, which says of all
+// of them whether the certificate is good, and leaves the others for later.
+func (j *judge) judgeCertificates(ctx context.Context, scope fleet.Scope, ids []string) error {
+	first := make([]*session, 0, len(ids))
+	for _, id := range ids {
+		if list := j.gateway.index.at(place{scope, fleet.RightCertificate, id}); len(list) > 0 {
+			first = append(first, list[0])
+		}
+	}
+	return j.judgeWith(ctx, scope, first, func(s *session, e *ending) {
+		all := j.gateway.index.at(place{scope, fleet.RightCertificate, s.certificate})
+		switch e {
+		case endUnknown, endStatus, endAccount, endInvalid:
+			for _, one := range all {
+				one.end(e)
+			}
+		default:
+			if e != nil {
+				s.end(e)
+			}
+			if len(all) > 1 {
+				j.add(all...)
+			}
+		}
+	})
+}
+
+func (j *judge) judgeSessions(ctx context.Context, scope fleet.Scope, list []*session) error {
+	return j.judgeWith(ctx, scope, list, func(s *session, e *ending) {
+		if e != nil {
+			s.end(e)
+		}
+	})
+}
+
+// judgeWith reads what decides about some sessions of a scope, gives it to them,
+// and tells for each why it must end, or nil.
+func (j *judge) judgeWith(ctx context.Context, scope fleet.Scope, list []*session, tell func(*session, *ending)) error {
+	if len(list) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	endings, err := j.gateway.read(ctx, scope, list)
+	if err != nil {
+		return err
+	}
+	for i, s := range list {
+		tell(s, endings[i])
+	}
+	return nil
+}
+
+// read reads what decides about some sessions of a scope, gives it to them, and
+// returns for each why it must end, or nil.
+func (g *Gateway) read(ctx context.Context, scope fleet.Scope, list []*session) ([]*ending, error) {
+	readings := make([]int64, len(list))
+	for i, s := range list {
+		readings[i] = s.readings.Add(1)
+	}
+	devices, found, err := g.devices(ctx, scope, list)
+	if err != nil {
+		return nil, err
+	}
+	endings := make([]*ending, len(list))
+	for i, s := range list {
+		endings[i] = s.apply(readings[i], &devices[i], found)
+	}
+	return endings, nil
+}
+
+// devices reads what decides about some sessions of a scope, with the policies.
+func (g *Gateway) devices(ctx context.Context, scope fleet.Scope, list []*session) (
+	[]fleet.Device, map[fleet.PolicyRef]*policy.Compiled, error,
+) {
+	refs := make([]fleet.DeviceRef, len(list))
+	for i, s := range list {
+		refs[i] = s.ref()
+	}
+	for range readAgain {
+		devices, err := g.Registry.Devices(ctx, scope, refs)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read devices: %w", err)
+		}
+		if len(devices) != len(refs) {
+			return nil, nil, fmt.Errorf("read devices: got %d of %d", len(devices), len(refs))
+		}
+		found, complete, err := g.documents(ctx, scope, devices)
+		if err != nil {
+			return nil, nil, err
+		}
+		if complete {
+			return devices, found, nil
+		}
+		// A policy was changed meanwhile.
+	}
+	return nil, nil, fmt.Errorf("read devices: policies changed %d times meanwhile", readAgain)
+}
+
+// documents are the policies of some devices, and whether none of them is gone.
+func (g *Gateway) documents(ctx context.Context, scope fleet.Scope, devices []fleet.Device) (
+	found map[fleet.PolicyRef]*policy.Compiled, complete bool, err error,
+) {
+	var refs []fleet.PolicyRef
+	seen := map[fleet.PolicyRef]bool{}
+	for i := range devices {
+		for _, ref := range devices[i].Policies {
+			if !seen[ref] {
+				seen[ref] = true
+				refs = append(refs, ref)
+			}
+		}
+	}
+	found, err = g.policies.find(ctx, scope, refs)
+	return found, len(found) == len(refs), err
+}
