@@ -370,7 +370,9 @@ func (g *testGateway) device(t testing.TB, policies ...string) (tls.Certificate,
 
 // tls is how a device with a certificate connects to a scope.
 func (g *testGateway) config(c tls.Certificate, scope fleet.Scope) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{c}, RootCAs: g.roots, ServerName: scope.EndpointName() + "." + domain}
+	return &tls.Config{
+		Certificates: []tls.Certificate{c}, RootCAs: g.roots, ServerName: scope.EndpointName() + "." + domain,
+	}
 }
 
 // connect connects a device to the default scope.
