@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert"},
 	{"internal/gateway"},
 	{"internal/store/storetest/pgtest"},
-	{"internal/store", "internal/iotapi", "internal/cordonapi"},
+	{"internal/store", "internal/iotapi", "internal/cordonapi", "internal/iotlog"},
 	{"internal/store/storetest"},
 	{"internal/server"},
 	{"internal/cordontest", "internal/bench", "internal/demo"},
@@ -46,7 +46,7 @@ var layers = [][]string{
 }
 
 var (
-	rules = []string{"internal/policy", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
+	rules = []string{"internal/policy", "internal/mqtt", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
 		"internal/pki/crl",
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
