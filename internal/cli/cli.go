@@ -37,6 +37,7 @@ type commands struct {
 	Account   accountCommands  `cmd:"" help:"Create, list and disable accounts on a running server."`
 	Import    importCommand    `cmd:"" help:"Import devices from a file into a running server."`
 	CRL       crlCommands      `cmd:"" name:"crl" help:"Import and list revocation lists on a running server."`
+	HookToken hookTokens       `cmd:"" help:"Make, list and delete the tokens of brokers on a running server."`
 	Bench     benchCommands    `cmd:"" help:"Measure how fast Cordon is on this machine."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Print a page of the reference."`

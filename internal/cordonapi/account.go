@@ -4,6 +4,7 @@ package cordonapi
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
@@ -29,6 +30,7 @@ type Store interface {
 	// operator's own.
 	DisableAccount(ctx context.Context, id string) error
 	importStore
+	hookTokenStore
 	// AllRevocationLists lists the revocation lists of a scope behind one.
 	AllRevocationLists(ctx context.Context, scope fleet.Scope, after int64, limit int) ([]revocation.List, error)
 }
@@ -47,14 +49,14 @@ type api struct{ Config }
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
 	a := &api{cfg}
-	return wire.Service(append([]awswire.Served{
+	return wire.Service(slices.Concat([]awswire.Served{
 		awswire.Op(wire.CreateAccount, a.createAccount),
 		awswire.Op(wire.ListAccounts, a.listAccounts),
 		awswire.Op(wire.DisableAccount, a.disableAccount),
 		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
 		awswire.Op(wire.ListImportBatches, a.listImportBatches),
 		awswire.Op(wire.DeleteImport, a.deleteImport),
-	}, a.revocationOperations()...))
+	}, a.revocationOperations(), a.hookTokenOperations()))
 }
 
 // operator refuses a caller who is not the operator.

@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert"},
 	{"internal/gateway"},
 	{"internal/store/storetest/pgtest"},
-	{"internal/store", "internal/iotapi", "internal/cordonapi", "internal/iotlog"},
+	{"internal/store", "internal/iotapi", "internal/cordonapi", "internal/iotlog", "internal/hook"},
 	{"internal/store/storetest"},
 	{"internal/server"},
 	{"internal/cordontest", "internal/bench", "internal/demo"},
@@ -69,7 +69,8 @@ var bans = []ban{
 	{"the store knows no wire", []string{"internal/store"}, append([]string{"net/http"}, wires...)},
 	{"the server hands settings and metrics down", slices.Concat(rules, features, parts),
 		[]string{module + "/internal/config", module + "/internal/ops"}},
-	{"front doors know no SQL", []string{"internal/iotapi", "internal/cordonapi", "internal/awswire"}, sql},
+	{"front doors know no SQL",
+		[]string{"internal/iotapi", "internal/cordonapi", "internal/hook", "internal/awswire"}, sql},
 }
 
 // owners are the only packages that import a module, so that it can be

@@ -117,3 +117,29 @@ func (v *ListRevocationListsRequest) check(c *restjson.Checker) {
 	restjson.Range(c, "maxResults", v.MaxResults, &ruleMaxResults)
 	c.Text("nextToken", v.NextToken, &ruleNextToken)
 }
+
+var ruleHookTokenName = restjson.TextRule{
+	Min:     1,
+	Max:     128,
+	Pattern: restjson.MustPattern(`[\p{Graph}\x20]*`, `[\x21-\x7E\x20]*`),
+}
+
+var ruleHookTokenId = restjson.TextRule{
+	Min:     1,
+	Max:     64,
+	Pattern: restjson.MustPattern(`[a-zA-Z0-9]+`, `[a-zA-Z0-9]+`),
+}
+
+func (v *CreateHookTokenRequest) check(c *restjson.Checker) {
+	c.Text("name", v.Name, &ruleHookTokenName)
+}
+
+func (v *ListHookTokensRequest) check(c *restjson.Checker) {
+	restjson.Range(c, "maxResults", v.MaxResults, &ruleMaxResults)
+	c.Text("nextToken", v.NextToken, &ruleNextToken)
+}
+
+func (v *DeleteHookTokenRequest) check(c *restjson.Checker) {
+	c.Required("tokenId", v.TokenID == nil)
+	c.Text("tokenId", v.TokenID, &ruleHookTokenId)
+}

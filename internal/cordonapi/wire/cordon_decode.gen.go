@@ -130,3 +130,28 @@ func (v *ListRevocationListsRequest) bind(q *restjson.Request) {
 	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
 	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
 }
+
+func (v *CreateHookTokenRequest) bind(q *restjson.Request) {
+	q.JSON(v.decode)
+}
+
+func (v *CreateHookTokenRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "name":
+			v.Name = r.String()
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *ListHookTokensRequest) bind(q *restjson.Request) {
+	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
+	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+}
+
+func (v *DeleteHookTokenRequest) bind(q *restjson.Request) {
+	v.TokenID = q.Label("tokenId", "tokenId").String()
+}

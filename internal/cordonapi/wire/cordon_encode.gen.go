@@ -155,3 +155,40 @@ func (v *ListRevocationListsResponse) encode(w *restjson.Writer) {
 	w.String("nextToken", v.NextToken)
 	w.End('}')
 }
+
+func (v *CreateHookTokenResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("tokenId", v.TokenID)
+	w.String("name", v.Name)
+	w.Time("createdAt", v.CreatedAt)
+	w.String("token", v.Token)
+	w.End('}')
+}
+
+func (v *HookToken) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("tokenId", v.TokenID)
+	w.String("name", v.Name)
+	w.Time("createdAt", v.CreatedAt)
+	w.End('}')
+}
+
+func (v *ListHookTokensResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	if v.HookTokens != nil {
+		w.Name("hookTokens")
+		w.Begin('[')
+		for i0 := range v.HookTokens {
+			w.Next()
+			v.HookTokens[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.String("nextToken", v.NextToken)
+	w.End('}')
+}
+
+func (v *DeleteHookTokenResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.End('}')
+}

@@ -153,3 +153,48 @@ var ListRevocationLists = awswire.Operation[
 	Validate: (*ListRevocationListsRequest).check,
 	Encode:   (*ListRevocationListsResponse).encode,
 }
+
+// CreateHookToken is POST /hook-tokens.
+var CreateHookToken = awswire.Operation[
+	CreateHookTokenRequest,
+	CreateHookTokenResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "CreateHookToken",
+		Method: "POST",
+		Path:   "/hook-tokens",
+	},
+	Decode:   (*CreateHookTokenRequest).bind,
+	Validate: (*CreateHookTokenRequest).check,
+	Encode:   (*CreateHookTokenResponse).encode,
+}
+
+// ListHookTokens is GET /hook-tokens.
+var ListHookTokens = awswire.Operation[
+	ListHookTokensRequest,
+	ListHookTokensResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ListHookTokens",
+		Method: "GET",
+		Path:   "/hook-tokens",
+	},
+	Decode:   (*ListHookTokensRequest).bind,
+	Validate: (*ListHookTokensRequest).check,
+	Encode:   (*ListHookTokensResponse).encode,
+}
+
+// DeleteHookToken is DELETE /hook-tokens/{tokenId}.
+var DeleteHookToken = awswire.Operation[
+	DeleteHookTokenRequest,
+	DeleteHookTokenResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "DeleteHookToken",
+		Method: "DELETE",
+		Path:   "/hook-tokens/{tokenId}",
+	},
+	Decode:   (*DeleteHookTokenRequest).bind,
+	Validate: (*DeleteHookTokenRequest).check,
+	Encode:   (*DeleteHookTokenResponse).encode,
+}

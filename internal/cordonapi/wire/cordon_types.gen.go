@@ -170,3 +170,44 @@ type ListRevocationListsResponse struct {
 	RevocationLists []RevocationList `wire:"revocationLists"`
 	NextToken       *string          `wire:"nextToken"`
 }
+
+// CreateHookTokenRequest is the input of CreateHookToken of the Cordon API.
+type CreateHookTokenRequest struct {
+	Name *string `wire:"name"`
+}
+
+// CreateHookTokenResponse is the output of CreateHookToken of the Cordon API.
+type CreateHookTokenResponse struct {
+	TokenID   *string    `wire:"tokenId"`
+	Name      *string    `wire:"name"`
+	CreatedAt *time.Time `wire:"createdAt"`
+	Token     *string    `wire:"token"`
+}
+
+// HookToken is a structure of the Cordon API.
+type HookToken struct {
+	TokenID   *string    `wire:"tokenId"`
+	Name      *string    `wire:"name"`
+	CreatedAt *time.Time `wire:"createdAt"`
+}
+
+// ListHookTokensRequest is the input of ListHookTokens of the Cordon API.
+type ListHookTokensRequest struct {
+	MaxResults *int    `wire:"maxResults"`
+	NextToken  *string `wire:"nextToken"`
+}
+
+// ListHookTokensResponse is the output of ListHookTokens of the Cordon API.
+type ListHookTokensResponse struct {
+	HookTokens []HookToken `wire:"hookTokens"`
+	NextToken  *string     `wire:"nextToken"`
+}
+
+// DeleteHookTokenRequest is the input of DeleteHookToken of the Cordon API.
+type DeleteHookTokenRequest struct {
+	TokenID *string `wire:"tokenId"`
+}
+
+// DeleteHookTokenResponse is the output of DeleteHookToken of the Cordon API.
+type DeleteHookTokenResponse struct {
+}

@@ -19,4 +19,7 @@ var Facts = []awswire.Fact{
 	UploadRevocationListPart.Fact,
 	ImportRevocationList.Fact,
 	ListRevocationLists.Fact,
+	CreateHookToken.Fact,
+	ListHookTokens.Fact,
+	DeleteHookToken.Fact,
 }
