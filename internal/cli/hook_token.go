@@ -46,7 +46,7 @@ it as a bearer token, RabbitMQ in the path of its URLs; docs/brokers shows how.
 Usage: cordon hook-token create [flags]
 
 Examples:
-  cordon hook-token create --name "EMQX in hall 3"
+  cordon hook-token create --name emqx-1
   cordon hook-token create --json | jq -r .token >token
       Mind the mode of that file: whoever has the token may ask what any device
       of the account may do.
@@ -79,7 +79,8 @@ type hookTokenList struct {
 
 // Help returns what is written by hand.
 func (*hookTokenList) Help() string {
-	return `List the tokens of the account and region, all pages. Their texts are kept nowhere.
+	return `List the tokens of the account and region, all pages. Their texts are kept
+nowhere.
 
 Usage: cordon hook-token list [flags]
 
@@ -130,7 +131,8 @@ type hookTokenDelete struct {
 
 // Help returns what is written by hand.
 func (*hookTokenDelete) Help() string {
-	return `End a token: within a second every question that shows it is answered with "deny".
+	return `End a token: within a second every question that shows it is answered with
+"deny".
 
 Usage: cordon hook-token delete --token-id ID [flags]
 

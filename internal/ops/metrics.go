@@ -24,6 +24,8 @@ type Metrics struct {
 	evaluated    *prometheus.CounterVec
 	nonCompliant *prometheus.CounterVec
 	executions   *prometheus.CounterVec
+	hooks        *prometheus.CounterVec
+	hookTimes    prometheus.Histogram
 	queues       *queueAges
 }
 
@@ -52,12 +54,25 @@ func NewMetrics() *Metrics {
 			"Resources that audits found not compliant.", "check"),
 		executions: counter("mitigation_executions_total",
 			"Mitigation actions executed on findings, by type of action and outcome.", "action", "status"),
+		hooks: counter("hook_answers_total",
+			"Questions of brokers answered; broker is empty for what is no question.", "broker", "question", "answer"),
+		hookTimes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "cordon", Name: "hook_duration_seconds",
+			Help:    "Time from the arrival of a broker's question to its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}),
 		queues: &queueAges{},
 	}
 	m.registry.MustRegister(m.calls, m.durations, m.audits, m.findings, m.evaluated, m.nonCompliant, m.executions,
-		m.queues, buildInfo(), collectors.NewGoCollector(),
+		m.hooks, m.hookTimes, m.queues, buildInfo(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// Hook counts a question of a broker that was answered.
+func (m *Metrics) Hook(broker, question, answer string, took time.Duration) {
+	m.hooks.WithLabelValues(broker, question, answer).Inc()
+	m.hookTimes.Observe(took.Seconds())
 }
 
 // Call is one call of an API.
