@@ -106,7 +106,9 @@ type Config struct {
 	// taken over.
 	Silence time.Duration
 	Log     *slog.Logger
-	Hook    func(Point) // nil but in tests
+	// Committed is called, if it is given, whenever a slice was committed.
+	Committed func()
+	Hook      func(Point) // nil but in tests
 }
 
 // Task is what runs under a kind of workflow.
@@ -153,6 +155,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Hook == nil {
 		cfg.Hook = func(Point) {}
+	}
+	if cfg.Committed == nil {
+		cfg.Committed = func() {}
 	}
 	root, cancel := context.WithCancel(context.Background())
 	ctx, err := dbos.NewContext(root, dbos.Config{
@@ -372,6 +377,7 @@ func (r *run) slice() (bool, error) {
 		return more, err
 	}, dbos.WithStepName("slice"))
 	if ran && err == nil {
+		r.e.cfg.Committed()
 		r.e.cfg.Hook(Point{ID: r.id, Place: "after", Slice: r.slices})
 	} else if !ran {
 		r.slices-- // replayed from its checkpoint
@@ -383,6 +389,9 @@ func (r *run) abandon(reason string) error {
 	_, err := dbos.RunAsTransaction(r.ctx, r.e.source, func(ctx context.Context, tx dbos.Tx) (bool, error) {
 		return false, r.task.Abandon(ctx, tx, r.id, reason)
 	}, dbos.WithStepName("abandon"))
+	if err == nil {
+		r.e.cfg.Committed()
+	}
 	return err
 }
 

@@ -153,7 +153,7 @@ func rootKey(file string) (identity.AccessKey, error) {
 func (s *Server) openEngine(_ context.Context, o Options) (err error) {
 	cfg := durable.Config{
 		SQLite: s.store.SQLite(), Postgres: s.store.Postgres(), Node: s.node, Silence: nodeSilence,
-		Log: s.log, Hook: o.Hook,
+		Log: s.log, Committed: s.store.Committed, Hook: o.Hook,
 	}
 	if cfg.Postgres != nil {
 		cfg.Nodes = s.store

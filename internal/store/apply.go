@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,7 +46,10 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 				WHERE scope = @scope AND id = @id AND status = @from`,
 				args{"id": c.ID, "from": string(c.From), "to": string(c.To), "now": a.now})
 		case fleet.PolicyDefault:
-			err = a.policyDefault(i, c)
+			had := len(a.refused)
+			if err = a.policyDefault(i, c); len(a.refused) == had {
+				a.policies = append(a.policies, c.Policy)
+			}
 		case fleet.Logging:
 			err = a.logging(i, c)
 		default:
@@ -64,7 +68,16 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 		return nil, fmt.Errorf("apply changes to thing groups: %w", err)
 	}
 	slices.Sort(a.refused)
-	return a.refused, nil
+	return a.refused, a.note()
+}
+
+// note tells gateways what was changed, a kind of it at once.
+func (a *applying) note() error {
+	return errors.Join(
+		noteRights(a.ctx, a.q, a.scope, fleet.RightCertificate, a.certs...),
+		noteRights(a.ctx, a.q, a.scope, fleet.RightPolicy, a.policies...),
+		noteRights(a.ctx, a.q, a.scope, fleet.RightThing, a.things...),
+	)
 }
 
 // applying is one call of apply.
@@ -74,6 +87,8 @@ type applying struct {
 	scope   int64
 	now     int64
 	refused []int
+	// What changed, by what gateways look for: see noteRights.
+	certs, policies, things []string
 }
 
 // certificateMove is what certificates that are changed as a set have in
@@ -103,6 +118,7 @@ func (a *applying) certificates(m certificateMove, changes []fleet.Change, list 
 			customer_version = customer_version + 1
 		WHERE `+in+` AND status = @from RETURNING seq`, params, scalar[int64])
 	for _, seq := range done {
+		a.certs = append(a.certs, changes[at[seq]].(fleet.CertificateStatus).ID)
 		delete(at, seq)
 	}
 	a.refused = append(a.refused, slices.Collect(maps.Values(at))...)

@@ -1,9 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -12,35 +12,16 @@ import (
 // StandsFor returns the thing that a certificate stands for in a connection
 // with a client id, by the rule of [fleet.StandsFor], or nil. A certificate
 // that is not there is a NotFound fault.
-//
-// It reads two rows, however many things the certificate has: one that is
-// attached exclusively has no other attachment before it.
-func (s *Store) StandsFor(ctx context.Context, sc fleet.Scope, certificate, clientID string) (
-	thing *fleet.Thing, err error,
-) {
-	err = s.reading(ctx, sc, func(q querier, scope int64) error {
-		attached, err := all(ctx, q, standsForText, args{"scope": scope, "certificate": certificate, "client": clientID},
-			scanAttachment)
-		if err != nil {
-			return fmt.Errorf("find thing of certificate: %w", err)
-		}
-		if len(attached) == 0 {
-			return needPrincipal(ctx, q, scope, certificate)
-		}
-		if name := fleet.StandsFor(attached, clientID); name != "" {
-			thing, err = findThing(ctx, q, scope, name)
-		}
-		return err
-	})
-	return thing, err
+func (s *Store) StandsFor(ctx context.Context, sc fleet.Scope, certificate, clientID string) (*fleet.Thing, error) {
+	list, err := s.Devices(ctx, sc, []fleet.DeviceRef{{Certificate: certificate, ClientID: clientID}})
+	if err != nil {
+		return nil, err
+	}
+	if list[0].Certificate == nil {
+		return nil, noCertificate(certificate)
+	}
+	return list[0].Thing, nil
 }
-
-const standsForText = `SELECT thing, certificate, exclusive FROM thing_principals
-	WHERE scope = @scope AND certificate = @certificate AND thing = @client
-	UNION ALL
-	SELECT thing, certificate, exclusive FROM (
-		SELECT thing, certificate, exclusive FROM thing_principals
-		WHERE scope = @scope AND certificate = @certificate ORDER BY thing LIMIT 1) first`
 
 // EffectivePolicies lists, by name, the versions in force of the policies that
 // some holders have, with their documents: those of the certificate, of the
@@ -53,65 +34,33 @@ func (s *Store) EffectivePolicies(ctx context.Context, sc fleet.Scope, h fleet.H
 		if err := needHolders(ctx, q, scope, h); err != nil {
 			return err
 		}
-		targets, err := holderTargets(ctx, q, scope, h)
-		if err != nil {
-			return fmt.Errorf("find groups of holders: %w", err)
-		}
-		a := args{"scope": scope}
-		list, err = all(ctx, q, `SELECT p.seq, p.name, v.version, v.document, v.created_at
-			FROM policies p JOIN policy_versions v
-				ON v.scope = p.scope AND v.policy = p.name AND v.version = p.default_version
-			WHERE p.scope = @scope AND p.name IN (
-				SELECT policy FROM policy_targets WHERE scope = @scope AND `+q.dialect().in("target", "targets", a, targets)+`)
-			ORDER BY p.name`, a, scanEffective)
+		a := args{"scope": scope, "certificate": h.Certificate, "thing": h.Thing, "group": h.Group}
+		list, err = all(ctx, q, effectiveText.text(q.dialect()), a, scanPolicyVersion)
 		if err != nil {
 			return fmt.Errorf("list effective policies: %w", err)
 		}
 		return nil
 	})
+	slices.SortFunc(list, func(a, b fleet.PolicyVersion) int { return cmp.Compare(a.Policy, b.Policy) })
 	return list, err
 }
 
-// holderTargets returns the holders and the groups that they have policies
-// from, as the targets of policies.
-func holderTargets(ctx context.Context, q querier, scope int64, h fleet.Holders) ([]string, error) {
-	targets := []string{fleet.Target{Kind: fleet.TargetCertificate, Name: h.Certificate}.String()}
-	if h.Thing == "" && h.Group == "" {
-		return targets, nil
-	}
-	groups, err := groupTargets(ctx, q, scope, h.Group, h.Thing)
-	return append(targets, groups...), err
-}
+// holderText is the table of one holder, see treeText.
+const holderText = `WITH RECURSIVE holders (n, certificate, thing, grp) AS (
+		SELECT 0, CAST(@certificate AS TEXT), CAST(@thing AS TEXT), CAST(@group AS TEXT)),
+	`
 
-// groupTargets returns, as the targets of policies, a group and those that a
-// thing is in, either of them "" for none, and all above these.
-func groupTargets(ctx context.Context, q querier, scope int64, group, thing string) ([]string, error) {
-	places, err := all(ctx, q, `SELECT g.seq, g.path FROM group_members m JOIN thing_groups g ON g.seq = m.thing_group
-		WHERE m.scope = @scope AND m.thing = @thing
-		UNION ALL SELECT g.seq, g.path FROM thing_groups g WHERE g.scope = @scope AND g.name = @group`,
-		args{"scope": scope, "thing": thing, "group": group},
-		func(r scanner) (p fleet.Place, err error) { return p, r.Scan(&p.Seq, &p.Path) })
-	if err != nil {
-		return nil, fmt.Errorf("find groups: %w", err)
-	}
-	numbers := map[int64]bool{}
-	for _, p := range places {
-		numbers[p.Seq] = true
-		for _, n := range p.Above() {
-			numbers[n] = true
-		}
-	}
-	names, err := namesOfNumbers(ctx, q, slices.Sorted(maps.Keys(numbers)))
-	for i, name := range names {
-		names[i] = fleet.Target{Kind: fleet.TargetGroup, Name: name}.String()
-	}
-	return names, err
-}
+var effectiveText = nest(holderText + treeText + `
+	SELECT p.seq, p.name, v.version, TRUE, v.document, v.created_at
+	FROM (SELECT DISTINCT t.policy AS name FROM held h
+			CROSS JOIN policy_targets t ON (t.scope = @scope AND t.target = h.target)) d
+		CROSS JOIN policies p ON (p.scope = @scope AND p.name = d.name)
+		CROSS JOIN policy_versions v ON (v.scope = @scope AND v.policy = d.name AND v.version = p.default_version)`)
 
-func scanEffective(r scanner) (v fleet.PolicyVersion, err error) {
+func scanPolicyVersion(r scanner) (v fleet.PolicyVersion, err error) {
 	var created int64
-	err = r.Scan(&v.Seq, &v.Policy, &v.Version, &v.Document, &created)
-	v.Default, v.Created = true, fromMillis(created)
+	err = r.Scan(&v.Seq, &v.Policy, &v.Version, &v.Default, &v.Document, &created)
+	v.Created = fromMillis(created)
 	return v, err
 }
 

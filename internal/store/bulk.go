@@ -182,6 +182,36 @@ func pgType(values any) string {
 	return "TEXT"
 }
 
+// givenRows is a table, for a WITH clause, of rows that are given: their place n
+// from 0, and columns of numbers or texts.
+func givenRows(d *dialect, a args, table string, cols []column) string {
+	var names, sources []string
+	for i, c := range cols {
+		names = append(names, c.name)
+		if d == sqliteDialect {
+			sources = append(sources, fmt.Sprintf("value ->> %d", i))
+			continue
+		}
+		sources = append(sources, fmt.Sprintf("CAST(@%s_%s AS %s[])", table, c.name, pgType(c.values)))
+		a[table+"_"+c.name] = c.values
+	}
+	list := strings.Join(names, ", ")
+	if d == postgresDialect {
+		return fmt.Sprintf("%s (n, %s) AS (SELECT n - 1, %s FROM unnest(%s) WITH ORDINALITY AS r (%s, n))", table, list,
+			list, strings.Join(sources, ", "), list)
+	}
+	rows := make([][]any, columnLen(cols[0]))
+	for i := range rows {
+		rows[i] = make([]any, len(cols))
+		for k, c := range cols {
+			rows[i][k] = c.at(i)
+		}
+	}
+	a[table] = toJSON(rows)
+	return fmt.Sprintf("%s (n, %s) AS (SELECT key, %s FROM json_each(@%s))", table, list, strings.Join(sources, ", "),
+		table)
+}
+
 // repeat is a column with one value in every row.
 func repeat[T any](v T, n int) []T {
 	out := make([]T, n)

@@ -18,9 +18,11 @@ func (s *Store) RegisterCertificate(ctx context.Context, sc fleet.Scope, c *flee
 			return err
 		}
 		list := []fleet.Certificate{*c}
-		err := insertCertificates(ctx, q, scope, list)
+		if err := insertCertificates(ctx, q, scope, list); err != nil {
+			return err
+		}
 		c.Seq = list[0].Seq
-		return err
+		return noteRights(ctx, q, scope, fleet.RightCertificate, c.ID)
 	})
 	if f := fault.From(err); f != nil && f.Code == fault.Exists {
 		f.ResourceID, f.ResourceARN = c.ID, sc.ARN("cert", c.ID)
@@ -53,10 +55,16 @@ func activeCA(ctx context.Context, q querier, scope int64, id string) error {
 // is stored and the fault is Exists.
 func (s *Store) RegisterCertificates(ctx context.Context, sc fleet.Scope, list []fleet.Certificate) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		return insertCertificates(ctx, q, scope, list)
+		if err := insertCertificates(ctx, q, scope, list); err != nil {
+			return err
+		}
+		ids := collect(list, func(c *fleet.Certificate) string { return c.ID })
+		return noteRights(ctx, q, scope, fleet.RightCertificate, ids...)
 	})
 }
 
+// insertCertificates numbers and stores new certificates, which gateways are to
+// be told of.
 func insertCertificates(ctx context.Context, q querier, scope int64, list []fleet.Certificate) error {
 	if len(list) == 0 {
 		return nil
@@ -288,7 +296,7 @@ func (s *Store) DeleteCertificate(ctx context.Context, sc fleet.Scope, id string
 		if err != nil {
 			return fmt.Errorf("delete certificate: %w", err)
 		}
-		return nil
+		return noteRights(ctx, q, scope, fleet.RightCertificate, id)
 	})
 }
 

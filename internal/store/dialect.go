@@ -36,6 +36,8 @@ type dialect struct {
 	shareDynamic, defineDynamic string
 	// shareGroup is a statement that keeps a thing group from being deleted.
 	shareGroup string
+	// feed is how changes of rights are followed.
+	feed *feedTexts
 }
 
 var sqliteDialect = &dialect{
@@ -49,6 +51,7 @@ var sqliteDialect = &dialect{
 	},
 	reference: func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY },
 	in:        sqliteIn,
+	feed:      sqliteFeed,
 }
 
 var postgresDialect = &dialect{
@@ -70,6 +73,7 @@ var postgresDialect = &dialect{
 	shareDynamic:  `SELECT pg_advisory_xact_lock_shared(1668441444, CAST(@scope AS INTEGER))`,
 	defineDynamic: `SELECT pg_advisory_xact_lock(1668441444, CAST(@scope AS INTEGER))`,
 	shareGroup:    `SELECT 1 FROM thing_groups WHERE scope = @scope AND name = @name FOR KEY SHARE`,
+	feed:          postgresFeed,
 }
 
 func sqliteCode(err error) int {

@@ -172,10 +172,14 @@ func (s *Store) judge(ctx context.Context, q querier, scope int64, things []stri
 		return err
 	}
 	var joins []fleet.Membership
+	var moved []string
 	leaves := map[int64][]string{}
 	for _, d := range docs {
 		leave, join := fleet.Judge(in[d.Name], set.verdicts(d))
 		joins = append(joins, join...)
+		if len(leave)+len(join) > 0 {
+			moved = append(moved, d.Name)
+		}
 		for _, m := range leave {
 			leaves[m.Seq] = append(leaves[m.Seq], m.Thing)
 		}
@@ -187,7 +191,10 @@ func (s *Store) judge(ctx context.Context, q querier, scope int64, things []stri
 			return fmt.Errorf("leave dynamic group: %w", err)
 		}
 	}
-	return s.joinDynamic(ctx, q, scope, joins)
+	if err := s.joinDynamic(ctx, q, scope, joins); err != nil {
+		return err
+	}
+	return noteRights(ctx, q, scope, fleet.RightThing, moved...)
 }
 
 func (s *Store) joinDynamic(ctx context.Context, q querier, scope int64, joins []fleet.Membership) error {

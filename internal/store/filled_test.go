@@ -187,32 +187,7 @@ func fillsOf(tables ...string) (list []fill) {
 func fillStore(t *testing.T, s *Store, n int, fills []fill) {
 	t.Helper()
 	for _, f := range fills {
-		err := s.writing(context.Background(), here, func(ctx context.Context, q querier, scope int64) error {
-			a := args{"n": 1}
-			if f.share > 0 {
-				a["n"] = n / f.share
-			}
-			if strings.Contains(f.text, "@scope") {
-				a["scope"] = scope
-			}
-			if strings.Contains(f.text, "@first") {
-				a["first"], _ = certificateRange(scope)
-			}
-			if s.pool != nil {
-				if _, err := q.exec(ctx, `SET LOCAL session_replication_role = replica`, nil); err != nil {
-					return err
-				}
-			}
-			hex := `printf('%016x', $1)`
-			if s.pool != nil {
-				hex = `lpad(to_hex(CAST($1 AS BIGINT)), 16, '0')`
-			}
-			into, selects, _ := strings.Cut(hexOf.ReplaceAllString(f.text, hex), "SELECT")
-			_, err := q.exec(ctx, into+`WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < @n)
-				SELECT`+selects, a)
-			return err
-		})
-		if err != nil {
+		if err := fillOne(s, n, f); err != nil {
 			t.Fatalf("%v of %s", err, f.text)
 		}
 	}
@@ -220,4 +195,33 @@ func fillStore(t *testing.T, s *Store, n int, fills []fill) {
 		_, err := s.pool.Exec(context.Background(), `VACUUM ANALYZE`)
 		ok(t, err)
 	}
+}
+
+// fillOne fills one table.
+func fillOne(s *Store, n int, f fill) error {
+	return s.writing(context.Background(), here, func(ctx context.Context, q querier, scope int64) error {
+		a := args{"n": 1}
+		if f.share > 0 {
+			a["n"] = n / f.share
+		}
+		if strings.Contains(f.text, "@scope") {
+			a["scope"] = scope
+		}
+		if strings.Contains(f.text, "@first") {
+			a["first"], _ = certificateRange(scope)
+		}
+		if s.pool != nil {
+			if _, err := q.exec(ctx, `SET LOCAL session_replication_role = replica`, nil); err != nil {
+				return err
+			}
+		}
+		hex := `printf('%016x', $1)`
+		if s.pool != nil {
+			hex = `lpad(to_hex(CAST($1 AS BIGINT)), 16, '0')`
+		}
+		into, selects, _ := strings.Cut(hexOf.ReplaceAllString(f.text, hex), "SELECT")
+		_, err := q.exec(ctx, into+`WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < @n)
+			SELECT`+selects, a)
+		return err
+	})
 }

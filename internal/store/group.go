@@ -304,6 +304,9 @@ func (s *Store) removeGroup(ctx context.Context, q querier, scope int64, g *flee
 		args{"scope": scope, "name": g.Name}); err != nil {
 		return "", fmt.Errorf("delete thing group: %w", err)
 	}
+	if err := noteRights(ctx, q, scope, fleet.RightGroup, g.Name); err != nil {
+		return "", err
+	}
 	members, err := count(ctx, q, `SELECT count(*) FROM (
 		SELECT 1 FROM group_members WHERE thing_group = @seq LIMIT 1) few`, args{"seq": g.Place.Seq})
 	if err != nil {

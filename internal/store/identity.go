@@ -102,9 +102,11 @@ func (s *Store) DisableAccount(ctx context.Context, id string) error {
 		case a.Operator:
 			return fault.New(fault.Invalid, "account %s is the operator's and cannot be disabled", id)
 		}
-		_, err = q.exec(ctx, `UPDATE accounts SET status = @status WHERE id = @id`,
-			args{"id": id, "status": string(identity.Disabled)})
-		return err
+		if _, err := q.exec(ctx, `UPDATE accounts SET status = @status WHERE id = @id`,
+			args{"id": id, "status": string(identity.Disabled)}); err != nil {
+			return fmt.Errorf("disable account: %w", err)
+		}
+		return noteAccount(ctx, q, id)
 	})
 }
 

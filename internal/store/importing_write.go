@@ -22,6 +22,9 @@ func (im *importing) store() error {
 	if err := im.attachPolicies(); err != nil {
 		return err
 	}
+	if err := noteRights(im.ctx, im.q, im.scope, fleet.RightCertificate, im.changedCertificates()...); err != nil {
+		return err
+	}
 	for _, changes := range apart(im.joins) {
 		refused, err := im.s.apply(im.ctx, im.q, im.scope, changes)
 		if err != nil {
@@ -35,6 +38,21 @@ func (im *importing) store() error {
 		collect(im.newThings, func(t **fleet.Thing) string { return (*t).Name }))
 	slices.Sort(changed)
 	return im.s.judge(im.ctx, im.q, im.scope, slices.Compact(changed))
+}
+
+// changedCertificates are those that are new, or get a thing or a policy.
+func (im *importing) changedCertificates() []string {
+	changed := map[string]bool{}
+	for i := range im.newCerts {
+		changed[im.newCerts[i].ID] = true
+	}
+	for _, at := range im.newAttachments {
+		changed[at.Certificate] = true
+	}
+	for _, p := range im.newTargets {
+		changed[p[0]] = true
+	}
+	return sortedKeys(changed)
 }
 
 // apart parts changes into lists in which no thing joins a group twice: a set

@@ -122,6 +122,10 @@ var listCalls = map[string][]listCase{
 	"DueSchedules": {calls("due", func(ctx context.Context, s *Store) ([]audit.Planned, error) {
 		return s.DueSchedules(ctx, atMillis(mid), 5)
 	})},
+	"Devices": eachPage((*Store).Devices, []fleet.DeviceRef{
+		{Certificate: filledCertificate(1), ClientID: filledName("t", mid)},
+		{Certificate: filledCertificate(mid), ClientID: "c"}, {Certificate: filledCertificate(9), ClientID: "t10000001"},
+	}),
 	"EffectivePolicies": eachPage((*Store).EffectivePolicies,
 		fleet.Holders{Certificate: filledCertificate(7), Thing: filledName("t", 2), Group: "all"}),
 	"Ended": {
@@ -195,6 +199,10 @@ var listCalls = map[string][]listCase{
 	"Policies": eachPage((*Store).Policies,
 		fleet.PolicyPage{Limit: 5}, fleet.PolicyPage{After: numbered + mid, Limit: 5},
 		fleet.PolicyPage{Ascending: true, Limit: 5}, fleet.PolicyPage{Ascending: true, After: numbered + mid, Limit: 5}),
+	"PolicyDocuments": eachPage((*Store).PolicyDocuments, []fleet.PolicyRef{
+		{Name: filledName("p", 1), Seq: numbered + 1, Version: 1},
+		{Name: filledName("p", mid), Seq: numbered + mid, Version: 1},
+	}),
 	"PolicyPrincipals": eachPageOf(filledName("p", 1), (*Store).PolicyPrincipals,
 		fleet.PrincipalPage{Limit: 5}, fleet.PrincipalPage{After: filledCertificate(mid), Limit: 5},
 		fleet.PrincipalPage{Ascending: true, Limit: 5},

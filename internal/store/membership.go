@@ -274,6 +274,7 @@ func (a *applying) membership(move groupMove, changes []fleet.Change, list []int
 	for _, thing := range done {
 		delete(at, thing)
 	}
+	a.things = append(a.things, done...)
 	a.refused = append(a.refused, slices.Collect(maps.Values(at))...)
 	return err
 }

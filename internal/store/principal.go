@@ -92,7 +92,7 @@ func (s *Store) AttachThing(ctx context.Context, sc fleet.Scope, at fleet.Attach
 		if err != nil {
 			return fmt.Errorf("attach principal: %w", err)
 		}
-		return nil
+		return noteRights(ctx, q, scope, fleet.RightCertificate, at.Certificate)
 	})
 }
 
@@ -120,13 +120,16 @@ func (s *Store) DetachThing(ctx context.Context, sc fleet.Scope, thing, certific
 		if err := lockPair(ctx, q, scope, thing, certificate); err != nil {
 			return err
 		}
-		_, err := q.exec(ctx, `DELETE FROM thing_principals
+		n, err := q.exec(ctx, `DELETE FROM thing_principals
 			WHERE scope = @scope AND certificate = @certificate AND thing = @thing`,
 			args{"scope": scope, "certificate": certificate, "thing": thing})
 		if err != nil {
 			return fmt.Errorf("detach principal: %w", err)
 		}
-		return nil
+		if n == 0 {
+			return nil
+		}
+		return noteRights(ctx, q, scope, fleet.RightCertificate, certificate)
 	})
 }
 

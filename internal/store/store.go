@@ -56,6 +56,7 @@ type Store struct {
 	loops    sync.WaitGroup
 	scopes   sync.Map // fleet.Scope → int64; a scope's number never changes
 	dynamics dynamicSets
+	feeds    feeds
 }
 
 const (
@@ -117,7 +118,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
 	s.read = sqliteQuerier{preparedReader{newStatements(s.readDB)}}
-	s.writer = newWriter(s.writeDB)
+	s.writer = newWriter(s.writeDB, s.feeds.wake)
 	return s.startCheckpoints(file)
 }
 

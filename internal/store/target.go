@@ -50,7 +50,7 @@ func (s *Store) AttachPolicy(ctx context.Context, sc fleet.Scope, name string, t
 		if err != nil {
 			return fmt.Errorf("attach policy: %w", err)
 		}
-		return nil
+		return noteTarget(ctx, q, scope, t)
 	})
 }
 
@@ -101,15 +101,20 @@ func (s *Store) DetachPolicy(ctx context.Context, sc fleet.Scope, name string, t
 }
 
 func detach(ctx context.Context, q querier, scope int64, policy string, t fleet.Target) error {
-	if _, err := q.exec(ctx, `DELETE FROM policy_targets
+	n, err := q.exec(ctx, `DELETE FROM policy_targets
 		WHERE scope = @scope AND policy = @policy AND target = @target`,
-		args{"scope": scope, "policy": policy, "target": t.String()}); err != nil {
+		args{"scope": scope, "policy": policy, "target": t.String()})
+	if err != nil {
 		return fmt.Errorf("detach policy: %w", err)
 	}
-	return nil
+	if n == 0 {
+		return nil
+	}
+	return noteTarget(ctx, q, scope, t)
 }
 
-// detachAll removes all policies from a target.
+// detachAll removes all policies from a target that is about to be deleted,
+// which gateways are told of.
 func detachAll(ctx context.Context, q querier, scope int64, t fleet.Target) error {
 	if _, err := q.exec(ctx, `DELETE FROM policy_targets WHERE scope = @scope AND target = @target`,
 		args{"scope": scope, "target": t.String()}); err != nil {
@@ -142,18 +147,17 @@ func (s *Store) AttachedPolicies(ctx context.Context, sc fleet.Scope, t fleet.Ta
 	return list, err
 }
 
+var inheritedText = nest(holderText + treeText + `
+	SELECT t.policy FROM held h CROSS JOIN policy_targets t
+		ON (t.scope = @scope AND t.target = h.target AND t.policy > @after)`)
+
 // inheritedPolicies lists the policies of a group and of all above it. They are
 // few: a hierarchy has few levels, and a group few policies.
 func inheritedPolicies(ctx context.Context, q querier, scope int64, group string, p fleet.AttachedPage) (
 	[]string, error,
 ) {
-	targets, err := groupTargets(ctx, q, scope, group, "")
-	if err != nil {
-		return nil, err
-	}
-	params := args{"scope": scope, "after": p.After}
-	list, err := all(ctx, q, `SELECT policy FROM policy_targets WHERE scope = @scope AND `+
-		q.dialect().in("target", "targets", params, targets)+` AND policy > @after`, params, scalar[string])
+	list, err := all(ctx, q, inheritedText.text(q.dialect()),
+		args{"scope": scope, "certificate": "", "thing": "", "group": group, "after": p.After}, scalar[string])
 	if err != nil {
 		return nil, fmt.Errorf("list policies of target: %w", err)
 	}

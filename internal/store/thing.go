@@ -179,7 +179,10 @@ func updateThing(ctx context.Context, q querier, scope int64, old, t *fleet.Thin
 		args{"scope": scope, "thing": t.Name}); err != nil {
 		return fmt.Errorf("delete attributes of thing: %w", err)
 	}
-	return insertAttributes(ctx, q, scope, t)
+	if err := insertAttributes(ctx, q, scope, t); err != nil {
+		return err
+	}
+	return noteRights(ctx, q, scope, fleet.RightThing, t.Name)
 }
 
 // DeleteThing removes a thing, and with it its places in groups, unless allow
@@ -211,7 +214,7 @@ func (s *Store) DeleteThing(ctx context.Context, sc fleet.Scope, name string, al
 		if _, err := q.exec(ctx, `DELETE FROM things WHERE scope = @scope AND name = @thing`, key); err != nil {
 			return fmt.Errorf("delete thing: %w", err)
 		}
-		return nil
+		return noteRights(ctx, q, scope, fleet.RightThing, name)
 	})
 }
 

@@ -229,7 +229,11 @@ func (s *Store) AcceptTransfer(ctx context.Context, sc fleet.Scope, certificate 
 			return fault.New(fault.Invalid, "certificate %s is registered in this account already; reject its transfer",
 				certificate)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		// In the account that offered it, the end of the transfer was noted.
+		return noteRights(ctx, q, scope, fleet.RightCertificate, certificate)
 	})
 }
 

@@ -19,11 +19,12 @@ var errClosed = errors.New("the store is closed")
 // answered after its commit. The durable engine is the only other user of the
 // connection.
 type writer struct {
-	db       *sql.DB
-	prepared *statements
-	queue    chan *write
-	stop     chan struct{}
-	done     chan struct{}
+	db        *sql.DB
+	prepared  *statements
+	committed func() // called after each batch
+	queue     chan *write
+	stop      chan struct{}
+	done      chan struct{}
 }
 
 // write is one unit of work and, once done is closed, its outcome.
@@ -34,10 +35,10 @@ type write struct {
 	done chan struct{}
 }
 
-func newWriter(db *sql.DB) *writer {
+func newWriter(db *sql.DB, committed func()) *writer {
 	w := &writer{
-		db: db, prepared: newStatements(db), queue: make(chan *write, maxBatch), stop: make(chan struct{}),
-		done: make(chan struct{}),
+		db: db, prepared: newStatements(db), committed: committed, queue: make(chan *write, maxBatch),
+		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run()
 	return w
@@ -108,6 +109,7 @@ func (w *writer) commit(batch []*write) {
 			item.err = err
 		}
 	}
+	w.committed()
 	for _, item := range batch {
 		close(item.done)
 	}
