@@ -29,7 +29,7 @@ var layers = [][]string{
 		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable", "internal/mqtt/mqtttest"},
 	{"internal/iotapi/wire", "internal/cordonapi/wire", "internal/awswire/gen", "internal/pki/fixture",
-		"internal/pki/crl"},
+		"internal/pki/crl", "internal/pki/ocsp"},
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
 	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker"},
@@ -47,7 +47,7 @@ var layers = [][]string{
 
 var (
 	rules = []string{"internal/policy", "internal/mqtt", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
-		"internal/pki/crl",
+		"internal/pki/crl", "internal/pki/ocsp",
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
 	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/cordonapi"}
