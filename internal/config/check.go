@@ -49,6 +49,14 @@ func (c *Config) validateListeners() error {
 	if c.Listen == c.OpsListen && !strings.HasSuffix(c.Listen, ":0") {
 		errs = append(errs, fmt.Errorf("ops-listen: %s is the address of listen: take another port", c.OpsListen))
 	}
+	if c.HookListen != "" {
+		errs = append(errs, c.validateListener("hook-listen", c.HookListen))
+		for name, other := range map[string]string{"listen": c.Listen, "ops-listen": c.OpsListen} {
+			if c.HookListen == other && !strings.HasSuffix(other, ":0") {
+				errs = append(errs, fmt.Errorf("hook-listen: %s is the address of %s: take another port", other, name))
+			}
+		}
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		errs = append(errs, errors.New("tls-cert and tls-key belong together: set both or none"))
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	Listen string `placeholder:"ADDR" default:"127.0.0.1:8080" help:"Address of the API and the console."`
 	// OpsListen is host:port; port 0 takes any free one.
 	OpsListen string `placeholder:"ADDR" default:"127.0.0.1:8081" help:"Address of health, metrics and profiles."`
+	// HookListen is host:port, or empty for no hooks; port 0 takes any free one.
+	HookListen string `placeholder:"ADDR" help:"Address where brokers ask what devices may do; empty: none."`
 	// AccountID is the first account: twelve digits. Its root key is the operator's.
 	AccountID string `placeholder:"ID" default:"000000000000" help:"First account, twelve digits."`
 	// Region is used where nothing else names one.

@@ -64,6 +64,7 @@ type Server struct {
 	ops      *ops.Server
 	api      *http.Server
 	listener net.Listener
+	hooks    *hookServer // nil where no address is set
 }
 
 // Run runs a Cordon until ctx ends.
@@ -83,7 +84,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
-		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openOps,
+		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openHooks, s.openOps,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -222,6 +223,8 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.schedule(ctx) })
 	g.Go(func() error { return s.purge(ctx) })
 	g.Go(func() error { return s.keepRevocations(ctx) })
+	g.Go(func() error { return s.nameCertificates(ctx) })
+	g.Go(func() error { return s.answerHooks(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
 	s.gate.Open()
 	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL())
@@ -269,6 +272,7 @@ func (s *Server) close() error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, s.hooks.close())
 	if s.store != nil {
 		s.store.StopWrites()
 	}
