@@ -93,24 +93,25 @@ func (h *hooks) rabbitResource(ctx context.Context, scope fleet.Scope, body []by
 	if err != nil {
 		return nil, err
 	}
-	name, permission := fields.Get("name"), fields.Get("permission")
+	clientID, name, permission := fields.Get("client_id"), fields.Get("name"), fields.Get("permission")
 	switch fields.Get("resource") {
 	case "exchange":
 		if name != rabbitExchange || permission != "read" && permission != "write" {
 			return nil, errDenied("devices have no business with the exchange")
 		}
-		_, err = h.rabbitDevice(ctx, scope, fields, "")
 	case "queue":
-		clientID := rabbitClient(name)
-		if clientID == "" {
-			return nil, errDenied("devices have no business with the queue")
+		owner := rabbitClient(name)
+		if owner == "" || fields.Has("client_id") && owner != clientID {
+			return nil, errDenied("the device has no business with the queue")
 		}
-		var r *rights
-		if r, err = h.rabbitDevice(ctx, scope, fields, clientID); err == nil {
-			err = r.connect()
-		}
+		clientID = owner
 	default:
-		err = errDenied("devices have no business with such a resource")
+		return nil, errDenied("devices have no business with such a resource")
+	}
+	r, err := h.rabbitDevice(ctx, scope, fields, clientID)
+	// Some versions do not say whose exchange it is. The topic is asked about too.
+	if err == nil && clientID != "" {
+		err = r.connect()
 	}
 	return &answer{allowed: err == nil}, err
 }
