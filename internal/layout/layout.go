@@ -80,6 +80,7 @@ var owners = map[string][]string{
 	"github.com/prometheus/client_golang":      {"internal/ops"},
 	"github.com/alecthomas/kong":               {"internal/config", "internal/cli"},
 	"github.com/titanous/rocacheck":            {"internal/pki/keyquality", "internal/pki/fixture"},
+	"github.com/mochi-mqtt/server":             {"internal/gateway/broker"},
 }
 
 // support is what only tests may import, and the packages that show or measure

@@ -6,6 +6,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"net"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -26,4 +27,39 @@ type Broker interface {
 	Forget(ctx context.Context, scope fleet.Scope, clientID string) error
 	// Close ends everything that the broker still does.
 	Close(ctx context.Context) error
+}
+
+// maxConnect is the greatest body of a CONNECT from the gateway: it has no will.
+const maxConnect = 1 << 18
+
+// refuse answers the CONNECT of a device in place of a broker.
+func refuse(conn net.Conn, code mqtt.ReasonCode) {
+	connect, err := readConnect(conn)
+	if err != nil {
+		return
+	}
+	if connect.Version != mqtt.V5 {
+		code = code.Connack311()
+	}
+	if raw, err := (&mqtt.Connack{Code: code}).AppendTo(nil, connect.Version); err == nil {
+		_, _ = conn.Write(raw)
+	}
+}
+
+// readConnect reads the CONNECT that begins what conn gives. Nothing behind it
+// comes before it is answered.
+func readConnect(conn net.Conn) (*mqtt.Connect, error) {
+	f, err := mqtt.NewReader(conn, maxConnect).ReadFrame()
+	if err != nil {
+		return nil, err
+	}
+	p, err := mqtt.Decode(f, 0)
+	if err != nil {
+		return nil, err
+	}
+	connect, ok := p.(*mqtt.Connect)
+	if !ok {
+		return nil, errors.New("the first packet is no CONNECT")
+	}
+	return connect, nil
 }
