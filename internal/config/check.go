@@ -31,6 +31,7 @@ func (c *Config) Check() error {
 		c.validateRootKey(),
 		c.validateAuditTime(),
 		c.validateOutgoing(),
+		c.validateGateway(),
 	)
 }
 

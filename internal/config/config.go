@@ -30,6 +30,25 @@ type Config struct {
 	OpsListen string `placeholder:"ADDR" default:"127.0.0.1:8081" help:"Address of health, metrics and profiles."`
 	// HookListen is host:port, or empty for no hooks; port 0 takes any free one.
 	HookListen string `placeholder:"ADDR" help:"Address where brokers ask what devices may do; empty: none."`
+	// MQTTListen is host:port of the gateway; port 0 takes any free one, and empty
+	// is no gateway.
+	MQTTListen string `placeholder:"ADDR" default:"127.0.0.1:8883" help:"Address of the MQTT gateway; empty: none."`
+	// MQTTCert and MQTTKey are PEM files, both set or none: then the gateway shows
+	// certificates of its own CA.
+	MQTTCert string `placeholder:"FILE" help:"Certificate chain that the gateway shows, PEM; empty: of its own CA."`
+	MQTTKey  string `placeholder:"FILE" help:"Private key of that certificate, PEM."`
+	// EndpointDomain is what stands behind the name of an account's endpoint.
+	EndpointDomain string `placeholder:"NAME" default:"iot.localhost" help:"Domain of the hosts at which devices connect."`
+	// GatewayStaleLimit is how long connections live on while their rights cannot
+	// be read.
+	GatewayStaleLimit time.Duration `placeholder:"TIME" default:"60s" help:"Life of connections without readable rights."`
+	// GatewayQueueMessages and GatewayQueueBytes bound what waits for a device.
+	GatewayQueueMessages int `placeholder:"N" default:"10000" help:"Messages that may wait for a connected device."`
+	GatewayQueueBytes    int `placeholder:"N" default:"4194304" help:"Bytes of messages that may wait for it."`
+	// GatewayAddressRate and GatewayClientRate are connections a second; 0 is no
+	// limit.
+	GatewayAddressRate int `placeholder:"N" default:"200" help:"Connections a second from an address; 0: no limit."`
+	GatewayClientRate  int `placeholder:"N" default:"5" help:"Connections a second of a client id; 0: no limit."`
 	// AccountID is the first account: twelve digits. Its root key is the operator's.
 	AccountID string `placeholder:"ID" default:"000000000000" help:"First account, twelve digits."`
 	// Region is used where nothing else names one.

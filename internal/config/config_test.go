@@ -47,6 +47,9 @@ func TestDefaults(t *testing.T) {
 		Region:    "us-east-1",
 		Quotas:    "default",
 		LogFormat: "text",
+
+		MQTTListen: "127.0.0.1:8883", EndpointDomain: "iot.localhost", GatewayStaleLimit: time.Minute,
+		GatewayQueueMessages: 10000, GatewayQueueBytes: 4 << 20, GatewayAddressRate: 200, GatewayClientRate: 5,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -61,19 +64,13 @@ func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{
-		DataDir:          "./cordon-data",
-		Listen:           "127.0.0.1:8080",
-		OpsListen:        "127.0.0.1:8081",
-		ConfigFile:       path,
-		Region:           "from-flag",
-		AccountID:        "000000000043",
-		Quotas:           "default",
-		LogFormat:        "json",
-		LogLevel:         slog.LevelWarn,
-		InsecureHTTP:     true,
-		WeakKeyBlocklist: []string{"a", "b"},
+	want, err := Parse(nil, environment())
+	if err != nil {
+		t.Fatal(err)
 	}
+	want.ConfigFile, want.Region, want.AccountID = path, "from-flag", "000000000043"
+	want.LogFormat, want.LogLevel = "json", slog.LevelWarn
+	want.InsecureHTTP, want.WeakKeyBlocklist = true, []string{"a", "b"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

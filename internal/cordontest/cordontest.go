@@ -26,6 +26,8 @@ const (
 	Account   = "000000000000"
 	Region    = "us-east-1"
 	RootID    = "AKIAROOTROOTROOTROOT"
+	// EndpointDomain is what stands behind the names of endpoints.
+	EndpointDomain = "iot.localhost"
 	RootToken = "not-a-secret-not-a-secret-not-a-secret-1"
 )
 
@@ -50,6 +52,8 @@ func Settings(t testing.TB, database string) config.Config {
 	dir := t.TempDir()
 	cfg := config.Config{
 		DataDir: dir, Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: Account, Region: Region,
+		MQTTListen: "127.0.0.1:0", EndpointDomain: EndpointDomain, GatewayStaleLimit: time.Minute,
+		GatewayQueueMessages: 10_000, GatewayQueueBytes: 4 << 20,
 		RootAccessKeyID: RootID, RootSecretAccessKey: config.NewSecret(RootToken), LogFormat: "text",
 	}
 	if database == "postgres" {

@@ -39,7 +39,7 @@ func (g *Gateway) ended(s *session, conn *enforce.Conn, c *mqtt.Connect, err err
 	if err != nil {
 		g.Log.Debug("the broker ended a connection", "client", s.clientID, "err", err)
 	}
-	g.Metrics.Disconnect(e.Disconnect)
+	g.Metrics.Disconnect(string(e.Disconnect))
 	g.observe(e)
 	g.present(s, e)
 	expiry := conn.SessionExpiry()

@@ -102,7 +102,7 @@ type Metrics interface {
 	// Connect counts an attempt, by how it ended: "accepted", or why it was not.
 	Connect(result string)
 	// Disconnect counts the end of a connection.
-	Disconnect(reason fleet.DisconnectReason)
+	Disconnect(reason string)
 	// Kicked counts a connection that the gateway ended, by why.
 	Kicked(why string)
 	// Packet counts a message from a device (in) or to one.
@@ -169,11 +169,11 @@ func New(o Options) (*Gateway, error) {
 // noMetrics counts nothing.
 type noMetrics struct{}
 
-func (noMetrics) Connect(string)                    {}
-func (noMetrics) Disconnect(fleet.DisconnectReason) {}
-func (noMetrics) Kicked(string)                     {}
-func (noMetrics) Packet(bool)                       {}
-func (noMetrics) Overflow()                         {}
+func (noMetrics) Connect(string)    {}
+func (noMetrics) Disconnect(string) {}
+func (noMetrics) Kicked(string)     {}
+func (noMetrics) Packet(bool)       {}
+func (noMetrics) Overflow()         {}
 
 // Connections is how many sessions there are.
 func (g *Gateway) Connections() int { return int(g.sessions.Load()) }

@@ -62,7 +62,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Mitigations: &mitigation.Service{
 					Store: s.store, Workflows: s.engine, Checks: check.All, Kinds: action.All, Now: s.now,
 				},
-				Authorities: s.identity, Workflows: s.engine, Tokens: tokens, Now: s.now,
+				Authorities: s.identity, Workflows: s.engine, Tokens: tokens, Now: s.now, EndpointDomain: s.endpointDomain(),
 			}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
@@ -74,6 +74,14 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		return err
 	}
 	return s.listen(ctx, handler)
+}
+
+// endpointDomain is where devices connect, or "" where they cannot.
+func (s *Server) endpointDomain() string {
+	if !s.cfg.GatewayOn() {
+		return ""
+	}
+	return s.cfg.EndpointDomain
 }
 
 // timeOfDay is when in the day an account's scheduled audits run.

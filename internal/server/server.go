@@ -65,6 +65,7 @@ type Server struct {
 	api      *http.Server
 	listener net.Listener
 	hooks    *hookServer // nil where no address is set
+	devices  devices
 }
 
 // Run runs a Cordon until ctx ends.
@@ -84,7 +85,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
-		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openHooks, s.openOps,
+		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openGateway, s.openHooks, s.openOps,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -175,7 +176,7 @@ func (s *Server) openOps(ctx context.Context, _ Options) error {
 	}
 	s.ops, err = ops.Listen(ctx, ops.Config{
 		Address: s.cfg.OpsListen, TLS: tls, Metrics: s.metrics, Log: s.log,
-		Probes: []ops.Probe{s.gate.Probe("server"), {Name: "database", Check: s.store.Ping}},
+		Probes: append([]ops.Probe{s.gate.Probe("server"), {Name: "database", Check: s.store.Ping}}, s.gatewayProbe()...),
 	})
 	return err
 }
@@ -226,8 +227,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.nameCertificates(ctx) })
 	g.Go(func() error { return s.answerHooks(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
+	g.Go(func() error { return s.serveDevices(ctx) })
 	s.gate.Open()
-	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL())
+	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL(), "mqtt", s.MQTTAddr())
 	s.log.Warn("the roles of audits and mitigation actions are recorded but not judged in this version")
 	err := g.Wait()
 	stopOps()
@@ -273,6 +275,7 @@ func (s *Server) close() error {
 		}
 	}
 	errs = append(errs, s.hooks.close())
+	errs = append(errs, s.closeGateway())
 	if s.store != nil {
 		s.store.StopWrites()
 	}
