@@ -448,4 +448,18 @@ func lives(t testing.TB, d *mqtttest.Client) {
 
 func name(i int) string { return "client-" + strconv.Itoa(i) }
 
+// followed makes changes and waits until the gateway has heard of them.
+func (g *testGateway) followed(t testing.TB, change func()) {
+	t.Helper()
+	change()
+	g.registry.mu.Lock()
+	last := g.registry.seq
+	g.registry.mu.Unlock()
+	await(t, "the gateway has heard of the changes", func() bool {
+		g.recent.mu.Lock()
+		defer g.recent.mu.Unlock()
+		return g.recent.next > 0 && g.recent.ring[(g.recent.next-1)%remembered].Seq >= last
+	})
+}
+
 func templateOf(cn string) fixture.Template { return fixture.Template{CommonName: cn} }
