@@ -463,3 +463,16 @@ func (g *testGateway) followed(t testing.TB, change func()) {
 }
 
 func templateOf(cn string) fixture.Template { return fixture.Template{CommonName: cn} }
+
+// order is an order about a client id.
+func (r *registry) order(scope fleet.Scope, clientID string, o fleet.ClientOrder) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq++
+	if o.Session != "" && o.Claim == 0 {
+		o.Claim = r.seq
+	}
+	r.feed <- []fleet.RightChange{{
+		Seq: r.seq, Scope: scope, Kind: fleet.RightClient, Names: []string{clientID}, Order: &o,
+	}}
+}
