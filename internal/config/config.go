@@ -45,10 +45,26 @@ type Config struct {
 	// GatewayQueueMessages and GatewayQueueBytes bound what waits for a device.
 	GatewayQueueMessages int `placeholder:"N" default:"10000" help:"Messages that may wait for a connected device."`
 	GatewayQueueBytes    int `placeholder:"N" default:"4194304" help:"Bytes of messages that may wait for it."`
+	// GatewaySessionExpiry is the longest that a session is stored.
+	GatewaySessionExpiry time.Duration `placeholder:"TIME" default:"1h" help:"Longest storage of a session."`
 	// GatewayAddressRate and GatewayClientRate are connections a second; 0 is no
 	// limit.
 	GatewayAddressRate int `placeholder:"N" default:"200" help:"Connections a second from an address; 0: no limit."`
 	GatewayClientRate  int `placeholder:"N" default:"5" help:"Connections a second of a client id; 0: no limit."`
+	// Broker is the URL of an external broker, tcp:// or tls:// without user and
+	// password, or empty for the one inside the process.
+	Broker string `placeholder:"URL" help:"External MQTT broker, tcp:// or tls://; empty: inside the process."`
+	// BrokerCA, BrokerCert and BrokerKey are PEM files for tls://, each or none set.
+	BrokerCA   string `placeholder:"FILE" help:"CA of the broker's certificate, PEM; empty: those of the system."`
+	BrokerCert string `placeholder:"FILE" help:"Client certificate for the broker, PEM."`
+	BrokerKey  string `placeholder:"FILE" help:"Private key of that certificate, PEM."`
+	// BrokerUsername and BrokerPassword are Cordon's own at the broker.
+	BrokerUsername string `placeholder:"NAME" help:"User name at the broker."`
+	BrokerPassword Secret `placeholder:"TEXT" secret:"whole" help:"Its password; never a flag."`
+	// BrokerPasswordFile was read into BrokerPassword.
+	BrokerPasswordFile string `placeholder:"FILE" help:"Private file that holds the password."`
+	// BrokerIdentity is what the broker is given as the user name of a device.
+	BrokerIdentity string `placeholder:"WHAT" default:"none" enum:"none,certificate,client" help:"User name of devices at the broker."`
 	// AccountID is the first account: twelve digits. Its root key is the operator's.
 	AccountID string `placeholder:"ID" default:"000000000000" help:"First account, twelve digits."`
 	// Region is used where nothing else names one.

@@ -18,6 +18,8 @@ const (
 	// maxStaleLimit is the longest time that a device may keep rights nobody can
 	// look at.
 	maxStaleLimit = time.Hour
+	// maxExpiry is the longest that AWS IoT Core stores a session.
+	maxExpiry = 7 * 24 * time.Hour
 	// minQueueBytes holds the longest message of AWS IoT.
 	minQueueBytes = 256 << 10
 	maxQueueBytes = 1 << 30
@@ -59,6 +61,11 @@ func (c *Config) validateGateway() error {
 	if (c.MQTTCert == "") != (c.MQTTKey == "") {
 		errs = append(errs, errors.New("mqtt-cert and mqtt-key belong together: set both or none"))
 	}
+	if c.Broker == "" && (c.BrokerCA != "" || c.BrokerCert != "" || c.BrokerKey != "" || c.BrokerUsername != "" ||
+		!c.BrokerPassword.Empty() || c.BrokerIdentity != "" && c.BrokerIdentity != "none") {
+		errs = append(errs, errors.New("broker-…: settings of an external broker, and none is set: "+
+			"set broker to its URL, such as tcp://broker.example:1883"))
+	}
 	if len(c.EndpointDomain) > maxDomain || !domainPattern.MatchString(c.EndpointDomain) {
 		errs = append(errs, fmt.Errorf("endpoint-domain: %q is not a domain in lower case: try iot.example.com",
 			c.EndpointDomain))
@@ -77,6 +84,10 @@ func (c *Config) validateGatewayLimits() (errs []error) {
 	if c.GatewayQueueBytes < minQueueBytes || c.GatewayQueueBytes > maxQueueBytes {
 		errs = append(errs, fmt.Errorf("gateway-queue-bytes: %d is not between %d and %d: try 4194304",
 			c.GatewayQueueBytes, minQueueBytes, maxQueueBytes))
+	}
+	if c.GatewaySessionExpiry < time.Second || c.GatewaySessionExpiry > maxExpiry {
+		errs = append(errs, fmt.Errorf("gateway-session-expiry: %s is not between 1s and %s: try 1h",
+			c.GatewaySessionExpiry, maxExpiry))
 	}
 	if c.GatewayAddressRate < 0 || c.GatewayClientRate < 0 {
 		errs = append(errs, errors.New("gateway-address-rate and gateway-client-rate are counts; 0 is no limit"))

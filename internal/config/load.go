@@ -164,6 +164,7 @@ func (c *Config) Finish(ctx *kong.Context) error {
 	err := errors.Join(
 		readSecret(&c.DatabaseURL, "database-url", c.DatabaseURLFile),
 		readSecret(&c.RootSecretAccessKey, "root-secret-access-key", c.RootSecretAccessKeyFile),
+		readSecret(&c.BrokerPassword, "broker-password", c.BrokerPasswordFile),
 	)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func Settings(t testing.TB, database string) config.Config {
 	cfg := config.Config{
 		DataDir: dir, Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: Account, Region: Region,
 		MQTTListen: "127.0.0.1:0", EndpointDomain: EndpointDomain, GatewayStaleLimit: time.Minute,
-		GatewayQueueMessages: 10_000, GatewayQueueBytes: 4 << 20,
+		GatewayQueueMessages: 10_000, GatewayQueueBytes: 4 << 20, GatewaySessionExpiry: time.Hour,
 		RootAccessKeyID: RootID, RootSecretAccessKey: config.NewSecret(RootToken), LogFormat: "text",
 	}
 	if database == "postgres" {

@@ -9,6 +9,7 @@ type Gateway struct {
 	kicks       *prometheus.CounterVec
 	in, out     prometheus.Counter
 	overflows   prometheus.Counter
+	stored      *prometheus.CounterVec
 }
 
 // GatewayState tells, whenever metrics are read, how many devices are connected
@@ -29,15 +30,16 @@ func (m *Metrics) Gateway(state GatewayState) *Gateway {
 		connects: counter("connects_total", "Connections that devices tried, by how it ended.", "result"),
 		disconnects: counter("disconnects_total", "Ends of connections, by AWS's reason.",
 			"reason"),
-		kicks: counter("kicks_total", "Connections that the gateway ended, by why.", "why"),
-		in:    packets.WithLabelValues("in"), out: packets.WithLabelValues("out"), overflows: overflows.WithLabelValues(),
+		kicks:  counter("kicks_total", "Connections that the gateway ended, by why.", "why"),
+		stored: counter("stored_sessions_ended_total", "Stored sessions that were ended before their time.", "reason"),
+		in:     packets.WithLabelValues("in"), out: packets.WithLabelValues("out"), overflows: overflows.WithLabelValues(),
 	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "cordon", Subsystem: "gateway", Name: name, Help: help,
 		}, value)
 	}
-	m.registry.MustRegister(g.connects, g.disconnects, g.kicks, packets, overflows,
+	m.registry.MustRegister(g.connects, g.disconnects, g.kicks, g.stored, packets, overflows,
 		gauge("connections", "Devices that are connected.", func() float64 {
 			connections, _ := state()
 			return float64(connections)
@@ -70,3 +72,6 @@ func (g *Gateway) Packet(in bool) {
 
 // Overflow counts a connection whose queue was full.
 func (g *Gateway) Overflow() { g.overflows.Inc() }
+
+// StoredSessionEnded counts a stored session that was ended before its time.
+func (g *Gateway) StoredSessionEnded(reason string) { g.stored.WithLabelValues(reason).Inc() }

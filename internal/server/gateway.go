@@ -21,6 +21,7 @@ type devices struct {
 	broker   broker.Broker
 	feed     *store.RightsFeed
 	listener net.Listener
+	metrics  *ops.Gateway
 }
 
 // openGateway makes the gateway and takes its address.
@@ -29,6 +30,7 @@ func (s *Server) openGateway(ctx context.Context, _ Options) (err error) {
 		return nil
 	}
 	d := &s.devices
+	d.metrics = s.metrics.Gateway(s.gatewayState)
 	var lc net.ListenConfig
 	if d.listener, err = lc.Listen(ctx, "tcp", s.cfg.MQTTListen); err != nil {
 		return fmt.Errorf("listen for devices: %w", err)
@@ -40,20 +42,59 @@ func (s *Server) openGateway(ctx context.Context, _ Options) (err error) {
 	if d.feed, err = s.store.NewRightsFeed(ctx); err != nil {
 		return err
 	}
-	if d.broker, err = broker.NewEmbedded(broker.EmbeddedOptions{Log: s.log, Now: s.now}); err != nil {
+	if d.broker, err = s.newBroker(); err != nil {
 		return err
 	}
 	o := gateway.Options{
 		Registry: s.store, Feed: d.feed, Broker: d.broker, Certificate: certificate,
 		Default: fleet.Scope{Account: s.cfg.AccountID, Region: s.cfg.Region}, Domain: s.cfg.EndpointDomain,
 		Node: s.node, StaleLimit: s.cfg.GatewayStaleLimit, Limits: s.gatewayLimits(), Now: s.now, Log: s.log,
-		Metrics: s.metrics.Gateway(s.gatewayState),
+		Metrics: d.metrics,
+	}
+	if s.cfg.Broker != "" {
+		o.Prefix, o.Username = broker.SharedPrefix, s.brokerIdentity()
 	}
 	if s.cfg.PostgreSQL() {
 		o.Orders = s.store // other nodes may share the database
 	}
 	d.gateway, err = gateway.New(o)
 	return err
+}
+
+// newBroker is the broker inside the process, or the external one of the
+// settings.
+func (s *Server) newBroker() (broker.Broker, error) {
+	if s.cfg.Broker == "" {
+		return broker.NewEmbedded(broker.EmbeddedOptions{
+			SessionExpiry: s.cfg.GatewaySessionExpiry, Log: s.log, Now: s.now, SessionEnded: s.sessionEnded,
+		})
+	}
+	b, err := broker.NewExternal(broker.ExternalOptions{
+		URL: s.cfg.Broker, CAFile: s.cfg.BrokerCA, CertFile: s.cfg.BrokerCert, KeyFile: s.cfg.BrokerKey,
+		Username: s.cfg.BrokerUsername, Password: s.cfg.BrokerPassword.Reveal(), Node: s.node, Log: s.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	return b, nil
+}
+
+// sessionEnded tells of a stored session that was ended before its time.
+func (s *Server) sessionEnded(scope fleet.Scope, reason string) {
+	s.log.Warn("a stored session was ended", "account", scope.Account, "region", scope.Region, "reason", reason)
+	s.devices.metrics.StoredSessionEnded(reason)
+}
+
+// brokerIdentity is what an external broker is given as the user name of a
+// device, or nil.
+func (s *Server) brokerIdentity() func(scope fleet.Scope, certificate, clientID string) string {
+	switch s.cfg.BrokerIdentity {
+	case "certificate":
+		return func(_ fleet.Scope, certificate, _ string) string { return certificate }
+	case "client":
+		return func(scope fleet.Scope, _, clientID string) string { return broker.SharedPrefix(scope) + clientID }
+	}
+	return nil
 }
 
 // hostCertificate is what the gateway shows: the certificate of the settings, or
@@ -88,6 +129,7 @@ func (s *Server) gatewayLimits() gateway.Limits {
 	l := gateway.DefaultLimits()
 	l.AddressRate, l.AddressBurst = float64(s.cfg.GatewayAddressRate), burst*s.cfg.GatewayAddressRate
 	l.ClientRate, l.ClientBurst = float64(s.cfg.GatewayClientRate), burst*s.cfg.GatewayClientRate
+	l.Device.SessionExpiry = s.cfg.GatewaySessionExpiry
 	l.Device.QueueMessages, l.Device.QueueBytes = s.cfg.GatewayQueueMessages, s.cfg.GatewayQueueBytes
 	return l
 }
