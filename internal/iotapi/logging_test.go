@@ -47,8 +47,10 @@ func TestLoggingOptions(t *testing.T) {
 	})
 }
 
-func TestNoEndpointIsServed(t *testing.T) {
-	c := cordontest.Start(t, cordontest.Settings(t, "sqlite"), server.Options{}).IoT()
+func TestNoEndpointIsServedWithoutAGateway(t *testing.T) {
+	cfg := cordontest.Settings(t, "sqlite")
+	cfg.MQTTListen = ""
+	c := cordontest.Start(t, cfg, server.Options{}).IoT()
 	for _, kind := range []*string{nil, aws.String("iot:Data-ATS"), aws.String("iot:Nonsense")} {
 		_, err := c.DescribeEndpoint(t.Context(), &iot.DescribeEndpointInput{EndpointType: kind})
 		expect(t, err, invalid)

@@ -38,7 +38,8 @@ func TestDevicesTalkAndLoseTheirConnection(t *testing.T) {
 		client := c.IoT()
 		cordontest.Policy(t, client, "all", cordontest.AllowAll)
 		good, bad := cordontest.NewDevice(t, client, "all"), cordontest.NewDevice(t, client, "all")
-		a, b := c.MustConnect(t, good, cordontest.Hello(mqtt.V5, "a")), c.MustConnect(t, bad, cordontest.Hello(mqtt.V311, "b"))
+		a := c.MustConnect(t, good, cordontest.Hello(mqtt.V5, "a"))
+		b := c.MustConnect(t, bad, cordontest.Hello(mqtt.V311, "b"))
 		if codes, err := a.Subscribe(1, "x/#"); err != nil || codes[0] > 1 {
 			t.Fatalf("got %v, %v, want a granted subscription", codes, err)
 		}
