@@ -64,7 +64,7 @@ type Config struct {
 	// BrokerPasswordFile was read into BrokerPassword.
 	BrokerPasswordFile string `placeholder:"FILE" help:"Private file that holds the password."`
 	// BrokerIdentity is what the broker is given as the user name of a device.
-	BrokerIdentity string `placeholder:"WHAT" default:"none" enum:"none,certificate,client" help:"User name of devices there."`
+	BrokerIdentity string `placeholder:"WHAT" default:"none" enum:"none,certificate,client" help:"Devices' user name."`
 	// AccountID is the first account: twelve digits. Its root key is the operator's.
 	AccountID string `placeholder:"ID" default:"000000000000" help:"First account, twelve digits."`
 	// Region is used where nothing else names one.
