@@ -26,6 +26,7 @@ const minSecret = 16
 func (c *Config) Check() error {
 	return errors.Join(
 		c.validateListeners(),
+		c.validatePKI(),
 		c.validateScope(),
 		c.validateDatabase(),
 		c.validateRootKey(),

@@ -65,6 +65,11 @@ type Config struct {
 	BrokerPasswordFile string `placeholder:"FILE" help:"Private file that holds the password."`
 	// BrokerIdentity is what the broker is given as the user name of a device.
 	BrokerIdentity string `placeholder:"WHAT" default:"none" enum:"none,certificate,client" help:"Devices' user name."`
+	// PKIListen is host:port of a listener that speaks plain HTTP wherever it is:
+	// what it serves is signed. Port 0 takes any free one; "" is none.
+	PKIListen string `placeholder:"ADDR" default:"127.0.0.1:8082" help:"Address of CRLs, OCSP and roots; empty: off."`
+	// PKIURL is scheme and host, without a slash at the end.
+	PKIURL string `name:"pki-url" placeholder:"URL" help:"Where others reach it: stands in new certificates."`
 	// AccountID is the first account: twelve digits. Its root key is the operator's.
 	AccountID string `placeholder:"ID" default:"000000000000" help:"First account, twelve digits."`
 	// Region is used where nothing else names one.

@@ -133,6 +133,7 @@ func launch(t *testing.T, cfg config.Config, stops ...stop) *process {
 	p.cmd.Env = append(os.Environ(), stopsVariable+"="+string(text),
 		"CORDON_DATA_DIR="+cfg.DataDir, "CORDON_LISTEN=127.0.0.1:0", "CORDON_OPS_LISTEN=127.0.0.1:0",
 		"CORDON_MQTT_LISTEN="+cfg.MQTTListen,
+		"CORDON_PKI_LISTEN="+cfg.PKIListen,
 		"CORDON_DATABASE_URL="+cfg.DatabaseURL.Reveal(), "CORDON_SECRETS_KEY_FILE="+cfg.SecretsKeyFile,
 		"CORDON_AUDIT_TIME_OF_DAY="+cfg.AuditTimeOfDay, "CORDON_LOG_FORMAT=json",
 		"CORDON_OUTGOING_ALLOW="+strings.Join(cfg.OutgoingAllow, ","))

@@ -66,6 +66,7 @@ type Server struct {
 	listener net.Listener
 	hooks    *hookServer // nil where no address is set
 	devices  devices
+	pki      *publisher // nil without a PKI listener
 }
 
 // Run runs a Cordon until ctx ends.
@@ -85,7 +86,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
-		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openGateway, s.openHooks, s.openOps,
+		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openGateway, s.openHooks, s.openPKI, s.openOps,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -118,7 +119,7 @@ func (s *Server) openIdentity(ctx context.Context, _ Options) error {
 	if err != nil {
 		return fmt.Errorf("secrets key: %w", err)
 	}
-	s.identity = &identity.Service{Store: s.store, Sealer: sealer, Now: s.now}
+	s.identity = &identity.Service{Store: s.store, Sealer: sealer, URL: s.cfg.PKIURL, Now: s.now}
 	var given *identity.AccessKey
 	if s.cfg.RootAccessKeyID != "" {
 		given = &identity.AccessKey{ID: s.cfg.RootAccessKeyID, Secret: s.cfg.RootSecretAccessKey.Reveal()}
@@ -226,6 +227,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.keepRevocations(ctx) })
 	g.Go(func() error { return s.nameCertificates(ctx) })
 	g.Go(func() error { return s.answerHooks(ctx) })
+	g.Go(func() error { return s.publish(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
 	g.Go(func() error { return s.serveDevices(ctx) })
 	s.gate.Open()
@@ -269,6 +271,11 @@ func (s *Server) serve(ctx context.Context) error {
 // shares.
 func (s *Server) close() error {
 	var errs []error
+	if s.pki != nil {
+		if err := s.pki.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
 	if s.listener != nil {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
