@@ -51,7 +51,8 @@ func Settings(t testing.TB, database string) config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := config.Config{
-		DataDir: dir, Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: Account, Region: Region,
+		DataDir: dir, Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", PKIListen: "127.0.0.1:0",
+		AccountID: Account, Region: Region,
 		MQTTListen: "127.0.0.1:0", EndpointDomain: EndpointDomain, GatewayStaleLimit: time.Minute,
 		GatewayQueueMessages: 10_000, GatewayQueueBytes: 4 << 20, GatewaySessionExpiry: time.Hour,
 		RootAccessKeyID: RootID, RootSecretAccessKey: config.NewSecret(RootToken), LogFormat: "text",

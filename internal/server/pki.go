@@ -30,11 +30,13 @@ func (s *Server) openPKI(ctx context.Context, _ Options) error {
 		return nil
 	}
 	cfg := pkiweb.Config{Store: s.store, Authorities: s.identity, Now: s.now, Log: s.log}
-	root, err := s.identity.GatewayAuthority(ctx)
-	if err != nil {
-		return err
+	if s.cfg.GatewayOn() && s.cfg.MQTTCert == "" {
+		root, err := s.identity.GatewayAuthority(ctx)
+		if err != nil {
+			return fmt.Errorf("the gateway's own CA: %w", err)
+		}
+		cfg.Gateway = root.Certificate()
 	}
-	cfg.Gateway = root.Certificate()
 	p := &publisher{web: pkiweb.New(cfg)}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", s.cfg.PKIListen)
