@@ -406,8 +406,8 @@ func (c *Conn) goodbye(code mqtt.ReasonCode) []byte {
 		return nil
 	}
 	raw, err := p.AppendTo(nil, c.version)
-	if err != nil { // A code that the packet cannot have.
-		return nil
+	if err != nil && code != mqtt.UnspecifiedError { // The packet cannot have this code.
+		return c.goodbye(mqtt.UnspecifiedError)
 	}
 	return raw
 }
@@ -416,7 +416,7 @@ func (c *Conn) goodbye(code mqtt.ReasonCode) []byte {
 // when the time is over. c.mu is held.
 func (c *Conn) finish(last []byte, within time.Duration) {
 	c.stage, c.inject, c.pending = finishing, nil, nil
-	c.append(last, 0)
+	c.append(last, load{})
 	c.closing = true
 	c.move()
 	if len(c.queue) == 0 && !c.running {

@@ -93,7 +93,7 @@ func (c *Conn) answer(p *mqtt.Connack) error {
 			return err
 		}
 	}
-	c.append(raw, 0)
+	c.append(raw, load{})
 	c.flushLater()
 	c.move()
 	return nil

@@ -18,9 +18,10 @@ type outbox struct {
 	heldAt int
 	// unacknowledged are the packet ids of the window.
 	unacknowledged map[uint16]struct{}
-	// messages and bytes are what is queued, held and being written.
-	messages, bytes int
-	inQueue         int // messages in queue
+	// total is what is queued, held and being written, queued what is queued. What
+	// the broker sends again of a resumed session is in neither: it is bounded where
+	// it is stored, and a device could otherwise never get rid of it.
+	total, queued load
 
 	greeted  bool // CONNACK left the queue
 	running  bool // the goroutine runs
@@ -28,18 +29,41 @@ type outbox struct {
 	lastCall *time.Timer
 }
 
-// append queues a packet, or several with so many messages in them.
-func (o *outbox) append(packet []byte, messages int) {
+// load is something that counts against the limits of a queue.
+type load struct{ messages, bytes int }
+
+func (l *load) add(more load) {
+	l.messages += more.messages
+	l.bytes += more.bytes
+}
+
+func (l *load) take(less load) {
+	l.messages -= less.messages
+	l.bytes -= less.bytes
+}
+
+// weigh is what a message counts.
+func weigh(packet []byte) load {
+	if packet[0]&dup != 0 {
+		return load{}
+	}
+	return load{1, len(packet)}
+}
+
+// dup is the flag of a PUBLISH that is sent again [MQTT-3.3.1-1].
+const dup = 0x08
+
+// append queues a packet that counts so much.
+func (o *outbox) append(packet []byte, weight load) {
 	o.queue = append(o.queue, packet...)
-	o.bytes += len(packet)
-	o.messages += messages
-	o.inQueue += messages
+	o.total.add(weight)
+	o.queued.add(weight)
 }
 
 // discard drops what was not given to the goroutine.
 func (o *outbox) discard() {
 	o.queue, o.held, o.heldAt, o.unacknowledged = nil, nil, 0, nil
-	o.inQueue = 0
+	o.queued = load{}
 }
 
 // send queues a packet of a connection that is not ending.
@@ -47,7 +71,7 @@ func (c *Conn) send(packet []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stage != finishing {
-		c.append(packet, 0)
+		c.append(packet, load{0, len(packet)})
 		c.flushLater()
 		c.checkQueue()
 	}
@@ -64,10 +88,9 @@ func (c *Conn) sendMessage(packet []byte, id uint16) {
 	_, again := c.unacknowledged[id]
 	if id != 0 && !again && (len(c.unacknowledged) >= c.window || c.heldAt < len(c.held)) {
 		c.held = append(c.held, packet...)
-		c.bytes += len(packet)
-		c.messages++
+		c.total.add(weigh(packet))
 	} else {
-		c.append(packet, 1)
+		c.append(packet, weigh(packet))
 		c.leave(id)
 		c.flushLater()
 	}
@@ -87,7 +110,7 @@ func (c *Conn) leave(id uint16) {
 
 // checkQueue ends a connection whose device takes too little. c.mu is held.
 func (c *Conn) checkQueue() {
-	if c.messages <= c.limits.QueueMessages && c.bytes <= c.limits.QueueBytes {
+	if c.total.messages <= c.limits.QueueMessages && c.total.bytes <= c.limits.QueueBytes {
 		return
 	}
 	c.stopNow(End{Cause: QueueFull, Code: mqtt.QuotaExceeded, Will: true,
@@ -119,7 +142,7 @@ func (c *Conn) release() {
 	packet, id := firstMessage(c.held[c.heldAt:])
 	c.heldAt += len(packet)
 	c.queue = append(c.queue, packet...)
-	c.inQueue++
+	c.queued.add(weigh(packet))
 	c.leave(id)
 	if c.heldAt == len(c.held) {
 		c.held, c.heldAt = nil, 0
@@ -160,7 +183,7 @@ func (c *Conn) flushLater() {
 func (c *Conn) flush() {
 	var batch []byte
 	for {
-		var messages int
+		var written load
 		c.mu.Lock()
 		if len(c.queue) == 0 {
 			c.running = false
@@ -176,15 +199,14 @@ func (c *Conn) flush() {
 			batch = nil
 		}
 		batch, c.queue = c.queue, batch[:0]
-		messages, c.inQueue = c.inQueue, 0
+		written, c.queued = c.queued, load{}
 		if c.stage > greeting {
 			c.greeted = true
 		}
 		c.mu.Unlock()
 		_, err := c.device.Write(batch)
 		c.mu.Lock()
-		c.messages -= messages
-		c.bytes -= len(batch)
+		c.total.take(written)
 		c.mu.Unlock()
 		if err != nil {
 			c.stop(End{Cause: Lost, Reason: "the device could not be written to", Will: true})

@@ -300,3 +300,216 @@ func TestAccountsDoNotMeet(t *testing.T) {
 		}
 	})
 }
+
+func TestNothingOfAnotherAccountIsThere(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		a, _ := s.connect(scopeA, fresh(v, "a"))
+		a.send(&mqtt.Publish{Topic: "kept/1", Retain: true, Payload: []byte("of a")})
+		a.silent()
+		b, _ := s.connect(scopeB, fresh(v, "b"))
+		a.subscribe("$share/g/x")
+		b.subscribe("$share/g/x", "+/+", "#")
+		for range 10 {
+			a.published("x", "shared of a")
+		}
+		for _, p := range a.payloads(10) {
+			if p != "shared of a" {
+				t.Errorf("got %q", p)
+			}
+		}
+		b.silent()
+	})
+}
+
+func TestWildcardsDoNotCoverReservedTopics(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		wild, _ := s.connect(scopeA, fresh(v, "wild"))
+		named, _ := s.connect(scopeA, fresh(v, "named"))
+		wild.subscribe("#", "+/things/#")
+		named.subscribe("$aws/things/+/shadow/update")
+		for range 50 { // More than Mosquitto has in flight.
+			named.published("$aws/things/t/shadow/update", "s")
+		}
+		named.payloads(50)
+		err := s.broker.Publish(t.Context(), scopeA, &mqtt.Publish{Topic: "$aws/events/presence/connected/c", QoS: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if codes := wild.subscribe("$SYS/#"); codes[0] < 0x80 {
+			t.Errorf("the topics of the broker may be subscribed to: %v", codes)
+		}
+		named.published("plain", "p")
+		if got := wild.received(); got.Topic != "plain" {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestMessagesThatMayNotBeReceivedLeaveNothingInFlight(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		d, _ := s.connect(scopeA, staying(v, "d"))
+		d.rights.receive = []string{"secret"}
+		d.subscribe("#")
+		p, _ := s.connect(scopeA, fresh(v, "p"))
+		for i := range 200 { // The device itself is silent.
+			p.published("secret", fmt.Sprint(i))
+		}
+		p.published("open", "last")
+		if got := d.received(); got.Topic != "open" {
+			t.Fatalf("got %+v", got)
+		}
+		d.silent()
+		d.leave()
+		back, ack := s.connect(scopeA, staying(v, "d"), func(o *Options) { o.Stored = []string{"#"} })
+		if !ack.SessionPresent {
+			t.Error("the session was not stored")
+		}
+		back.silent()
+	})
+}
+
+func TestADeniedFilterDoesNotHarmItsNeighbours(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		failed := mqtt.SubscriptionFailed
+		if v == mqtt.V5 {
+			failed = mqtt.NotAuthorized
+		}
+		d, _ := s.connect(scopeA, fresh(v, "d"))
+		d.rights.subscribe = []string{"no/1", "no/2"}
+		granted := []mqtt.ReasonCode{failed, 1, failed, 1}
+		if got := d.subscribe("no/1", "a", "no/2", "b/#"); !slices.Equal(got, granted) {
+			t.Errorf("got %v, want %v", got, granted)
+		}
+		if got, want := d.subscribe("no/1"), []mqtt.ReasonCode{failed}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if got, want := d.enforced.Subscriptions(), []string{"a", "b/#"}; !slices.Equal(got, want) {
+			t.Errorf("live are %v, want %v", got, want)
+		}
+		d.published("no/1", "x")
+		d.published("b/c", "y")
+		if got := d.payloads(1); got[0] != "y" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestAResumedSessionHasNothingThatIsDeniedNow(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		d, _ := s.connect(scopeA, staying(v, "d"))
+		d.subscribe("a/#", "b/#", "c")
+		d.leave()
+		p, _ := s.connect(scopeA, fresh(v, "p"))
+		for _, topic := range []string{"a/1", "b/1", "c", "b/c", "a/2"} {
+			p.published(topic, topic)
+		}
+		back, ack := s.connect(scopeA, staying(v, "d"), func(o *Options) {
+			o.Stored = []string{"a/#", "b/#", "c"}
+			o.Judge = &rights{subscribe: []string{"b/#"}}
+		})
+		if !ack.SessionPresent {
+			t.Fatal("the session was not stored")
+		}
+		if got, want := back.payloads(3), []string{"a/1", "c", "a/2"}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if got, want := back.enforced.Subscriptions(), []string{"a/#", "c"}; !slices.Equal(got, want) {
+			t.Errorf("live are %v, want %v", got, want)
+		}
+		back.leave()
+		for _, topic := range []string{"b/3", "a/3"} {
+			p.published(topic, topic)
+		}
+		// With all rights again, and the filters as they were left.
+		third, _ := s.connect(scopeA, staying(v, "d"), func(o *Options) { o.Stored = back.enforced.Subscriptions() })
+		if got := third.payloads(1); got[0] != "a/3" {
+			t.Errorf("got %v: the broker still has the filter that was denied", got)
+		}
+		third.silent()
+	})
+}
+
+func TestASessionOfUnknownFiltersStartsClean(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		d, _ := s.connect(scopeA, staying(v, "d"))
+		d.subscribe("a/#")
+		d.leave()
+		if err := s.broker.Forget(t.Context(), scopeA, "d"); err != nil {
+			t.Fatal(err)
+		}
+		back, ack := s.connect(scopeA, staying(v, "d"))
+		if ack.SessionPresent {
+			t.Error("the session is still there")
+		}
+		back.published("a/1", "x")
+		back.silent()
+		if err := s.broker.Forget(t.Context(), scopeA, "d"); err != nil {
+			t.Fatal(err)
+		}
+		back.silent() // It is connected, so nothing was forgotten.
+	})
+}
+
+func TestStoredMessagesComeInOrder(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		d, _ := s.connect(scopeA, staying(v, "d"))
+		d.subscribe("a")
+		p, _ := s.connect(scopeA, fresh(v, "p"))
+		var wanted []string
+		for round := range 3 {
+			for i := range 15 { // Not acknowledged; Mosquitto has 20 in flight.
+				p.published("a", fmt.Sprint(round, " ", i))
+				wanted = append(wanted, fmt.Sprint(round, " ", i))
+			}
+			if round == 0 {
+				for range 15 {
+					want[*mqtt.Publish](d.end)
+				}
+			}
+			d.leave()
+			d, _ = s.connect(scopeA, staying(v, "d"), func(o *Options) { o.Stored = []string{"a"} })
+			if round < 2 {
+				want[*mqtt.Publish](d.end)
+			}
+		}
+		if got := d.payloads(len(wanted)); !slices.Equal(got, wanted) {
+			t.Errorf("got %q, want %q", got, wanted)
+		}
+		d.silent()
+	})
+}
+
+func TestPacketIdsOfBothSidesDoNotMix(t *testing.T) {
+	onEveryVersion(t, func(t *testing.T, s *site, v mqtt.Version) {
+		d, _ := s.connect(scopeA, staying(v, "d"))
+		d.subscribe("a")
+		p, _ := s.connect(scopeA, fresh(v, "p"))
+		for i := range 8 {
+			p.published("a", fmt.Sprint(i))
+		}
+		var ids []uint16
+		for range 8 {
+			ids = append(ids, want[*mqtt.Publish](d.end).ID)
+		}
+		for _, id := range ids { // In use for messages to the device, free for those of the device.
+			d.send(&mqtt.Publish{Topic: "b", QoS: 1, ID: id})
+			if a := answer[*mqtt.Ack](d); a.ID != id {
+				t.Fatalf("got %+v, want the PUBACK of %d", a, id)
+			}
+			d.send(&mqtt.Subscribe{ID: id, Filters: filters("c")})
+			if a := answer[*mqtt.Suback](d); a.ID != id || a.Codes[0] > 1 {
+				t.Fatalf("got %+v, want the SUBACK of %d", a, id)
+			}
+			d.send(&mqtt.Unsubscribe{ID: id, Filters: []string{"c"}})
+			if a := answer[*mqtt.Suback](d); a.ID != id || a.Kind != mqtt.TypeUnsuback {
+				t.Fatalf("got %+v, want the UNSUBACK of %d", a, id)
+			}
+		}
+		d.leave()
+		back, _ := s.connect(scopeA, staying(v, "d"), func(o *Options) { o.Stored = []string{"a"} })
+		if got := back.payloads(8); len(got) != 8 {
+			t.Errorf("got %q", got)
+		}
+		back.silent()
+	})
+}
