@@ -71,6 +71,10 @@ type CheckState struct {
 	// count. Example is one of them, and why.
 	Untested int64  `json:"untested,omitempty"`
 	Example  string `json:"example,omitempty"`
+	// After is the last client id that was judged, and Relating the finding whose
+	// related resources are not all stored yet.
+	After    string    `json:"after,omitempty"`
+	Relating *Relating `json:"relating,omitempty"`
 }
 
 // Task is one audit. Checks keeps the names in the order they were asked for.

@@ -56,11 +56,18 @@ type Check struct {
 	// Issuer judges the intermediate CAs above the certificates that Covers
 	// covers. Those certificates are the related resources of what it finds.
 	Issuer func(Env, *fleet.Issuer) []Violation
+	// Client judges the client ids that were connected in the window.
+	Client func(Env, *fleet.Client) []Violation
 
 	// Revocation says that the rule needs to know what issuers have revoked. It
 	// is not asked about a resource of which that is not known: the resource
 	// counts as untested.
 	Revocation bool
+
+	// Connections says that the rule needs to know what was seen of connections in
+	// the window. The connections that show what it finds are the related
+	// resources.
+	Connections bool
 
 	// Untested says what the check cannot test as Cordon is set up now, or "".
 	Untested func(Env) string
@@ -96,6 +103,8 @@ type WeakKeys interface {
 type Env struct {
 	Now      time.Time
 	WeakKeys WeakKeys // nil when no list is loaded
+	// WindowFrom is since when connections count.
+	WindowFrom time.Time
 	settings map[string]string
 }
 
@@ -132,6 +141,7 @@ const (
 	caPass
 	certificatePass
 	policyPass
+	clientPass
 	passes
 )
 
@@ -143,6 +153,8 @@ func (c *Check) pass() kind {
 		return caPass
 	case c.Certificate != nil, c.Issuer != nil:
 		return certificatePass
+	case c.Client != nil:
+		return clientPass
 	}
 	return policyPass
 }
@@ -160,6 +172,8 @@ func (c *Check) Resource() ResourceType {
 			return IssuerCertificate
 		}
 		return DeviceCertificate
+	case clientPass:
+		return ClientID
 	}
 	return IoTPolicy
 }

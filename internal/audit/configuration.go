@@ -219,9 +219,9 @@ func (s *Service) Start(ctx context.Context, scope fleet.Scope, names []string) 
 	return t.ID, s.Workflows.Start(workflow(scope, t.ID))
 }
 
-// onDemandWindow is how far an audit looks back that no run of a schedule
-// precedes. Source: the developer guide on checks over connections.
-const onDemandWindow = 31 * day
+// ConnectionWindow is how far an audit looks back at connections that no run of
+// a schedule precedes. Source: the developer guide on checks over connections.
+const ConnectionWindow = 31 * day
 
 // newTask makes an audit on demand that begins now. A check that is not enabled
 // has failed from the start.
@@ -229,7 +229,7 @@ func (s *Service) newTask(scope fleet.Scope, names []string, c *Configuration) *
 	now := s.Now().Truncate(time.Millisecond) // as it is stored
 	t := &Task{
 		Scope: scope, ID: newTaskID(), Type: OnDemand, Status: TaskInProgress,
-		States: map[string]*CheckState{}, Started: now, WindowFrom: now.Add(-onDemandWindow), WindowTo: now,
+		States: map[string]*CheckState{}, Started: now, WindowFrom: now.Add(-ConnectionWindow), WindowTo: now,
 	}
 	for _, name := range unique(names) {
 		t.Checks = append(t.Checks, name)
@@ -241,8 +241,8 @@ func (s *Service) newTask(scope fleet.Scope, names []string, c *Configuration) *
 			continue
 		}
 		t.States[name] = &CheckState{Status: CheckInProgress, Settings: c.Checks[name].Settings}
-		if check := s.Checks.Named(name); check != nil && check.Revocation {
-			t.States[name].Status = CheckWaiting // for revocation lists
+		if check := s.Checks.Named(name); check != nil && check.waits() {
+			t.States[name].Status = CheckWaiting
 		}
 	}
 	return t

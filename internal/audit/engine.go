@@ -49,6 +49,7 @@ type SliceStore interface {
 	// Audit reads an audit outside of slices, or is a NotFound fault.
 	Audit(ctx context.Context, scope fleet.Scope, id string) (*Task, error)
 	RevocationStore
+	ConnectionStore
 }
 
 // Page is the part of a list behind a position.
@@ -78,7 +79,10 @@ type Engine struct {
 	// Collector finds out what issuers have revoked, before the slices that need
 	// to know it. Without one nothing is found out.
 	Collector Collector
-	Observer  Observer
+	// Gateway says that connections are recorded. Without that, checks that need
+	// to know of them fail.
+	Gateway  bool
+	Observer Observer
 	Now       func() time.Time
 }
 
@@ -87,6 +91,9 @@ func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool,
 	scope := fleet.Scope{Account: id.Account, Region: id.Region}
 	t, err := e.Store.LockAudit(ctx, tx, scope, id.Name)
 	if err != nil || t == nil || t.Status != TaskInProgress {
+		return false, err
+	}
+	if err := e.weigh(ctx, t); err != nil {
 		return false, err
 	}
 	s := e.newSlice(t)
@@ -124,6 +131,9 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 // to the next pass at its end.
 func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) {
 	t, page := s.task, Page{After: s.task.Position, Limit: SliceRows, Digests: e.WeakKeys != nil, Sources: s.revocation()}
+	if err := e.relate(ctx, tx, s); err != nil {
+		return fmt.Errorf("relate connections: %w", err)
+	}
 	seen := 0
 	switch kind(t.Pass) {
 	case accountPass:
@@ -147,6 +157,8 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 		for ; seen < len(list) && !s.full(); seen++ {
 			s.policy(&list[seen])
 		}
+	case clientPass:
+		seen, err = e.clients(ctx, tx, s)
 	}
 	if err != nil {
 		return fmt.Errorf("read resources: %w", err)
@@ -166,15 +178,17 @@ func (e *Engine) certificates(ctx context.Context, tx durable.Tx, s *slice, page
 		if err != nil {
 			return seen, err
 		}
-		if err := e.learnOfCertificates(ctx, tx, s, list); err != nil {
-			return seen, err
-		}
-		for i := range list {
+		err := errors.Join(e.learnOfCertificates(ctx, tx, s, list), e.learnOfSharing(ctx, tx, s, list))
+		for i := 0; err == nil && i < len(list); i++ {
 			if s.full() {
 				return seen, nil
 			}
 			s.certificate(&list[i])
 			seen++
+			err = e.relate(ctx, tx, s)
+		}
+		if err != nil {
+			return seen, err
 		}
 		if len(s.findings) >= saveFindings {
 			if err := e.save(ctx, tx, s); err != nil {

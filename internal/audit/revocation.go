@@ -77,13 +77,11 @@ type RevocationStore interface {
 	SaveRelated(ctx context.Context, tx durable.Tx, list []RelatedResource) error
 }
 
-// Prepare collects revocation lists for an audit that has checks that need
-// them and was not yet through with certificates. It is run before every slice,
-// outside of its transaction.
+// Prepare waits for what an audit needs to know: it collects revocation lists
+// if there are checks that need them and the audit was not yet through with
+// certificates, and gives what was seen of connections time to be judged. It is
+// run before every slice, outside of its transaction.
 func (e *Engine) Prepare(ctx context.Context, id durable.ID) error {
-	if e.Collector == nil {
-		return nil
-	}
 	scope := fleet.Scope{Account: id.Account, Region: id.Region}
 	wanted := func(ctx context.Context) (bool, error) {
 		t, err := e.Store.Audit(ctx, scope, id.Name)
@@ -98,16 +96,18 @@ func (e *Engine) Prepare(ctx context.Context, id durable.ID) error {
 		return nil
 	case err != nil:
 		return err
-	case t.Status != TaskInProgress || kind(t.Pass) > certificatePass || !e.needsRevocations(t):
+	case t.Status != TaskInProgress:
 		return nil
 	}
-	err = e.Collector.Collect(ctx, Collection{
-		Scope: scope, Since: t.Started, Until: t.Started.Add(collectTime), Wanted: wanted,
-	})
-	if err != nil {
-		return fmt.Errorf("collect revocation lists: %w", err)
+	if e.Collector != nil && kind(t.Pass) <= certificatePass && e.needsRevocations(t) {
+		err := e.Collector.Collect(ctx, Collection{
+			Scope: scope, Since: t.Started, Until: t.Started.Add(collectTime), Wanted: wanted,
+		})
+		if err != nil {
+			return fmt.Errorf("collect revocation lists: %w", err)
+		}
 	}
-	return nil
+	return e.awaitConnections(ctx, t, wanted)
 }
 
 func (e *Engine) needsRevocations(t *Task) bool {

@@ -29,7 +29,7 @@ func (e *Engine) newSlice(t *Task) *slice {
 	s := &slice{task: t, first: t.Findings, prefix: FindingPrefix(t.ID), now: e.Now(), saved: map[string]int{}}
 	for _, name := range t.Checks {
 		check, state := e.Checks.Named(name), t.States[name]
-		if state.Status == CheckWaiting && check != nil && check.Revocation {
+		if state.Status == CheckWaiting && check != nil && check.waits() {
 			state.Status = CheckInProgress // what could be collected was, before this slice
 		}
 		if state.Status != CheckInProgress {
@@ -40,8 +40,12 @@ func (e *Engine) newSlice(t *Task) *slice {
 			state.Status, state.Message = CheckFailed, "this version has no such check"
 			continue
 		}
+		if check.Connections && !e.Gateway {
+			state.Status, state.Message = CheckFailed, "no connections were seen, for this Cordon has no gateway"
+			continue
+		}
 		// Ages are judged as of the start, so that every slice judges alike.
-		env := Env{Now: t.Started, WeakKeys: e.WeakKeys}.WithSettings(state.Settings)
+		env := Env{Now: t.Started, WeakKeys: e.WeakKeys, WindowFrom: t.WindowFrom}.WithSettings(state.Settings)
 		pass := check.pass()
 		s.rules[pass] = append(s.rules[pass], rule{check, env, state})
 	}
@@ -81,6 +85,16 @@ func (s *slice) certificate(c *fleet.Certificate) {
 	}
 }
 
+// client judges a client id if it was connected in the window.
+func (s *slice) client(c *fleet.Client) {
+	ended := !c.Until.IsZero() && c.Until.Before(s.task.WindowFrom)
+	for _, r := range s.rules[clientPass] {
+		if r.state.After = c.ID; !ended && !c.From.After(s.task.WindowTo) {
+			s.judge(r, c.ID, r.Client(r.env, c))
+		}
+	}
+}
+
 func (s *slice) policy(p *fleet.PolicyVersion) {
 	s.task.Position = p.Seq
 	for _, r := range s.rules[policyPass] {
@@ -106,6 +120,9 @@ func (s *slice) judge(r rule, key string, violations []Violation) {
 			Resource:   Resource{Type: r.Resource(), Key: key, Seq: s.task.Position, Info: v.Info},
 			ReasonCode: v.Code, Reason: v.Text, Found: s.now, Related: v.Related,
 		})
+	}
+	if r.Connections {
+		r.state.Relating = &Relating{Finding: s.task.Findings, Key: key}
 	}
 }
 

@@ -69,6 +69,9 @@ type Certificate struct {
 	// Source and Revocation are set where an audit asks for them.
 	Source     int64
 	Revocation *Revocation
+	// Shared is when several clients were last seen to use it at once, set where
+	// an audit asks for it; zero is never.
+	Shared time.Time
 }
 
 // NewCertificate is a device certificate to be registered: checked, its key

@@ -35,6 +35,7 @@ var layers = [][]string{
 	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker"},
 	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert"},
 	{"internal/gateway"},
+	{"internal/gateway/seen"},
 	{"internal/store/storetest/pgtest"},
 	{"internal/store", "internal/iotapi", "internal/cordonapi", "internal/iotlog", "internal/hook",
 		"internal/pkiweb"},

@@ -22,7 +22,8 @@ const leaseTime = 30 * time.Second
 //   - audits with their findings, but not one that a mitigation task which is
 //     kept was aimed at: what the task did is told by the findings;
 //   - messages;
-//   - what is remembered of imports.
+//   - what is remembered of imports;
+//   - what was seen of connections before the windows of audits begin.
 //
 // What is in progress has not ended, and stays. The row of a task or audit goes
 // first and with it all that can be seen of it; the rows that hung on it follow
@@ -33,7 +34,8 @@ type Purge struct {
 	before int64
 	// The last audit that was looked at: those that are kept are not looked at
 	// again in this pass.
-	ended, seq int64
+	ended, seq  int64
+	connections seenPurge
 }
 
 // NewPurge begins a pass. The node is who purges: one at a time does.
@@ -62,7 +64,7 @@ func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 
 func (p *Purge) delete(ctx context.Context, q querier) (more bool, err error) {
 	for _, step := range []func(context.Context, querier) (int64, error){
-		purgeLeftovers, p.tasks, p.audits, p.messages, p.imports,
+		purgeLeftovers, p.tasks, p.audits, p.messages, p.imports, p.seen,
 	} {
 		n, err := step(ctx, q)
 		if err != nil {

@@ -23,6 +23,8 @@ var All = audit.Checks{
 	&revokedCACertificate,
 	&revokedDeviceCertificate,
 	&intermediateCARevoked,
+	&deviceCertificateShared,
+	&conflictingClientIDs,
 }
 
 // onDeviceCertificates are the actions that suit findings on a device

@@ -23,7 +23,8 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 			t.Errorf("%s has no file %s.go", c.Name, name)
 		}
 		rules := 0
-		for _, set := range []bool{c.Account != nil, c.CA != nil, c.Certificate != nil, c.Issuer != nil, c.Policy != nil} {
+		for _, set := range []bool{c.Account != nil, c.CA != nil, c.Certificate != nil, c.Issuer != nil, c.Policy != nil,
+			c.Client != nil} {
 			if set {
 				rules++
 			}
@@ -31,8 +32,8 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 		if rules != 1 {
 			t.Errorf("%s: got %d rules, want 1", c.Name, rules)
 		}
-		if c.Doc == "" || c.Severity == "" || len(c.Actions) == 0 {
-			t.Errorf("%s lacks a doc, a severity or actions", c.Name)
+		if c.Doc == "" || c.Severity == "" || (len(c.Actions) == 0) != (c.Client != nil) {
+			t.Errorf("%s lacks a doc, a severity or actions, or has some for client ids", c.Name)
 		}
 	}
 	if All.Named("LOGGING_DISABLED_CHECK") != &loggingDisabled || All.Named("NO_SUCH_CHECK") != nil {
