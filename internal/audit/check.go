@@ -105,7 +105,7 @@ type Env struct {
 	WeakKeys WeakKeys // nil when no list is loaded
 	// WindowFrom is since when connections count.
 	WindowFrom time.Time
-	settings map[string]string
+	settings   map[string]string
 }
 
 // Days is the account's value of an option, or its default.

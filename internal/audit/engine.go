@@ -83,7 +83,7 @@ type Engine struct {
 	// to know of them fail.
 	Gateway  bool
 	Observer Observer
-	Now       func() time.Time
+	Now      func() time.Time
 }
 
 // Slice looks at the next resources of an audit.

@@ -58,6 +58,7 @@ func openRig(ctx context.Context, o store.Options, log *slog.Logger) (_ *rig, er
 	r.durable.Register(mitigation.WorkflowKind, r.engine)
 	r.durable.Register(audit.WorkflowKind, &audit.Engine{
 		Store: r.store, Checks: check.All, Observer: metrics, Now: time.Now, Collector: collector(r.store),
+		Gateway: true,
 	})
 	r.audits = &audit.Service{
 		Store: r.store, Workflows: r.durable, Checks: check.All, TimeOfDay: audit.Spread, Now: time.Now, Log: log,

@@ -33,7 +33,9 @@ const (
 	checkBroad          = "IOT_POLICY_OVERLY_PERMISSIVE_CHECK"
 	checkMisconfigured  = "IOT_POLICY_POTENTIAL_MISCONFIGURATION_CHECK"
 	checkLogging        = "LOGGING_DISABLED_CHECK"
-	checkShared         = "DEVICE_CERTIFICATE_SHARED_CHECK" // not built yet
+	checkShared         = "DEVICE_CERTIFICATE_SHARED_CHECK"
+	checkConflicting    = "CONFLICTING_CLIENT_IDS_CHECK"
+	checkUnbuilt        = "UNAUTHENTICATED_COGNITO_ROLE_OVERLY_PERMISSIVE_CHECK"
 	codePast            = "CERTIFICATE_PAST_EXPIRATION"
 	codeApproaching     = "CERTIFICATE_APPROACHING_EXPIRATION"
 	codeBroad           = "ALLOWS_BROAD_ACCESS_TO_IOT_DATA_PLANE_ACTIONS"

@@ -26,6 +26,7 @@ type Metrics struct {
 	executions   *prometheus.CounterVec
 	hooks        *prometheus.CounterVec
 	hookTimes    prometheus.Histogram
+	unrecorded   prometheus.Counter
 	queues       *queueAges
 }
 
@@ -61,10 +62,14 @@ func NewMetrics() *Metrics {
 			Help:    "Time from the arrival of a broker's question to its answer.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}),
+		unrecorded: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "cordon", Name: "connections_unrecorded_total",
+			Help: "Connections of devices that were not recorded because too many waited to be stored.",
+		}),
 		queues: &queueAges{},
 	}
 	m.registry.MustRegister(m.calls, m.durations, m.audits, m.findings, m.evaluated, m.nonCompliant, m.executions,
-		m.hooks, m.hookTimes, m.queues, buildInfo(), collectors.NewGoCollector(),
+		m.unrecorded, m.hooks, m.hookTimes, m.queues, buildInfo(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -110,6 +115,9 @@ func (m *Metrics) Resources(check string, evaluated, nonCompliant int) {
 func (m *Metrics) Execution(action, status string, n int) {
 	m.executions.WithLabelValues(action, status).Add(float64(n))
 }
+
+// ConnectionsUnrecorded counts n connections of which nothing will be known.
+func (m *Metrics) ConnectionsUnrecorded(n int) { m.unrecorded.Add(float64(n)) }
 
 // QueueAge reports the age of the oldest entry of a queue whenever metrics are
 // read. The function returns seconds, or false when they cannot be had, which

@@ -20,6 +20,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/gateway/seen"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/ops"
@@ -61,6 +62,7 @@ type Server struct {
 	engine   *durable.Engine
 	identity *identity.Service
 	audits   *audit.Service
+	seen     *seen.Recorder
 	ops      *ops.Server
 	api      *http.Server
 	listener net.Listener
@@ -104,6 +106,7 @@ func (s *Server) openStore(ctx context.Context, o Options) (err error) {
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Quotas: s.quotas, Now: s.now, Log: s.log,
 	})
+	s.seen = seen.New(seen.Options{Store: s.store, Node: s.node, Metrics: s.metrics, Log: s.log})
 	return err
 }
 
@@ -218,6 +221,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stopOps()
 	var after errgroup.Group // what ends last
 	after.Go(func() error { return s.ops.Run(opsCtx) })
+	after.Go(func() error { return s.seen.Run(opsCtx) }) // behind the gateway
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
@@ -297,6 +301,9 @@ func (s *Server) close() error {
 
 // Identity is the accounts and their keys, for tests.
 func (s *Server) Identity() *identity.Service { return s.identity }
+
+// Seen records connections, for tests.
+func (s *Server) Seen() *seen.Recorder { return s.seen }
 
 // Store is the database, for tests.
 func (s *Server) Store() *store.Store { return s.store }

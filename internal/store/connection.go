@@ -42,7 +42,8 @@ func (s *Store) WriteConnections(ctx context.Context, sc fleet.Scope, node strin
 }
 
 func (s *Store) writeConnections(ctx context.Context, q querier, scope int64, list []fleet.Interval) error {
-	list = lastOf(list, func(i *fleet.Interval) string { return i.Session }, func(_, _ *fleet.Interval) bool { return true })
+	list = lastOf(list, func(i *fleet.Interval) string { return i.Session },
+		func(_, _ *fleet.Interval) bool { return true })
 	things := map[string]bool{}
 	for i := range list {
 		if list[i].Thing != "" {

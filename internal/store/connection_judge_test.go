@@ -127,6 +127,7 @@ func (w *watch) conflicts() map[string]time.Time {
 
 func TestWhatConnectionsShow(t *testing.T) {
 	const late = 5000 // when everything can be judged
+	var cases []showCase
 	for _, tt := range []struct {
 		name      string
 		list      []fleet.Interval
@@ -174,36 +175,65 @@ func TestWhatConnectionsShow(t *testing.T) {
 			connection("d", "z", 1, 30, 36),
 		}, "a d", false, ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			forEachDatabase(t, func(t *testing.T, s *Store) {
+		cases = append(cases, showCase(tt))
+	}
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		register(t, s, here, 2)
+		for _, tt := range cases {
+			t.Run(tt.name, func(t *testing.T) {
 				w := watched(t, s)
-				register(t, s, here, 2)
+				w.forget()
 				w.write(tt.list...)
 				w.judgeAt(seenAt(late))
-				var shared, conflicts []string
-				live := w.sharedCertificates()[certificateID(1)] == "now"
-				for session, e := range w.stored() {
-					if !e.shared.IsZero() || live && e.Until.IsZero() {
-						shared = append(shared, session)
-					}
-					if !e.conflict.IsZero() {
-						conflicts = append(conflicts, session)
-					}
-				}
-				if got := joined(shared); got != tt.shared || live != tt.live {
-					t.Errorf("got %q to be shared and now %t, want %q and %t", got, live, tt.shared, tt.live)
-				}
-				if got := joined(conflicts); got != tt.conflicts {
-					t.Errorf("got %q to be fought for, want %q", got, tt.conflicts)
-				}
-				if n := len(w.sharedCertificates()); (n > 0) != (tt.shared != "") {
-					t.Errorf("got %d shared certificates for %q", n, tt.shared)
-				}
-				if n := len(w.conflicts()); (n > 0) != (tt.conflicts != "") {
-					t.Errorf("got %d client ids for %q", n, tt.conflicts)
-				}
+				tt.compare(t, w)
 			})
-		})
+		}
+	})
+}
+
+// showCase is a case of what connections show.
+type showCase struct {
+	name      string
+	list      []fleet.Interval
+	shared    string
+	live      bool
+	conflicts string
+}
+
+func (tt *showCase) compare(t *testing.T, w *watch) {
+	t.Helper()
+	var shared, conflicts []string
+	live := w.sharedCertificates()[certificateID(1)] == "now"
+	for session, e := range w.stored() {
+		if !e.shared.IsZero() || live && e.Until.IsZero() {
+			shared = append(shared, session)
+		}
+		if !e.conflict.IsZero() {
+			conflicts = append(conflicts, session)
+		}
+	}
+	if got := joined(shared); got != tt.shared || live != tt.live {
+		t.Errorf("got %q to be shared and now %t, want %q and %t", got, live, tt.shared, tt.live)
+	}
+	if got := joined(conflicts); got != tt.conflicts {
+		t.Errorf("got %q to be fought for, want %q", got, tt.conflicts)
+	}
+	if n := len(w.sharedCertificates()); (n > 0) != (tt.shared != "") {
+		t.Errorf("got %d shared certificates for %q", n, tt.shared)
+	}
+	if n := len(w.conflicts()); (n > 0) != (tt.conflicts != "") {
+		t.Errorf("got %d client ids for %q", n, tt.conflicts)
+	}
+}
+
+// forget empties what was seen.
+func (w *watch) forget() {
+	w.t.Helper()
+	for _, table := range []string{"connections", "connected_clients", "shared_certificates", "gateway_nodes"} {
+		ok(w.t, w.Store.write(context.Background(), func(ctx context.Context, q querier) error {
+			_, err := q.exec(ctx, `DELETE FROM `+table, nil)
+			return err
+		}))
 	}
 }
 
@@ -349,7 +379,8 @@ func compareWithOracle(t *testing.T, w *watch, x *traffic) {
 				certificates[i.Certificate] = max(certificates[i.Certificate], shared.String())
 			}
 			if got, have := stored[session]; have && !got.shared.Equal(shared) {
-				t.Errorf("%s of %s from %s to %s: got shared at %s, want %s", session, i.ClientID, i.From, i.Until, got.shared, shared)
+				t.Errorf("%s of %s from %s to %s: got shared at %s, want %s", session, i.ClientID, i.From, i.Until, got.shared,
+					shared)
 			}
 		}
 		if got, have := stored[session]; have && !got.conflict.Equal(conflict) {
