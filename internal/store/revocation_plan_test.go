@@ -42,6 +42,21 @@ type narrowTx struct {
 }
 
 func (x narrowTx) Query(ctx context.Context, text string, list ...any) (durable.Rows, error) {
+	return x.n.query(ctx, text, namedArgs(list))
+}
+
+// readTx is the transaction of a slice that only reads.
+type readTx struct {
+	durable.Tx
+	q querier
+}
+
+func (x readTx) Query(ctx context.Context, text string, list ...any) (durable.Rows, error) {
+	return x.q.query(ctx, text, namedArgs(list))
+}
+
+// namedArgs are the arguments of a statement as either driver takes them.
+func namedArgs(list []any) args {
 	a := args{}
 	for _, v := range list {
 		switch v := v.(type) {
@@ -51,7 +66,7 @@ func (x narrowTx) Query(ctx context.Context, text string, list ...any) (durable.
 			a = args(v)
 		}
 	}
-	return x.n.query(ctx, text, a)
+	return a
 }
 
 func TestRevocationsAreReadByIndex(t *testing.T) {

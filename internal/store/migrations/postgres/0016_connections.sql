@@ -30,7 +30,7 @@ CREATE INDEX connections_long ON connections (scope, certificate, until_at)
     WHERE shared_at > 0 AND until_at - from_at > 5000;
 CREATE INDEX connections_shared ON connections (scope, certificate, from_at, session) WHERE shared_at > 0;
 CREATE INDEX connections_conflict ON connections (scope, client_id, from_at, session) WHERE conflict_at > 0;
-CREATE INDEX connections_displaced ON connections (scope, displaced_by) WHERE displaced_by <> '';
+CREATE INDEX connections_displaced ON connections (scope, displaced_by, until_at) WHERE displaced_by <> '';
 CREATE INDEX connections_plain ON connections (scope, certificate, until_at, session)
     WHERE judged AND shared_at = 0 AND conflict_at = 0 AND displaced_by = '';
 CREATE INDEX connections_ended ON connections (until_at, scope, session) WHERE judged;
