@@ -76,7 +76,9 @@ func (s *sightings) stored() {
 }
 
 // millis is a time as findings say it.
-func (s *sightings) millis(seconds float64) string { return strconv.FormatInt(s.at(seconds).UnixMilli(), 10) }
+func (s *sightings) millis(seconds float64) string {
+	return strconv.FormatInt(s.at(seconds).UnixMilli(), 10)
+}
 
 // related are the related resources of a finding, as texts.
 func related(t *testing.T, c *iot.Client, finding string) (list []string) {
@@ -85,7 +87,8 @@ func related(t *testing.T, c *iot.Client, finding string) (list []string) {
 		FindingId: &finding, MaxResults: new(int32(2)),
 	})
 	for pages.HasMorePages() {
-		for _, r := range must[*iot.ListRelatedResourcesForAuditFindingOutput](t)(pages.NextPage(t.Context())).RelatedResources {
+		page := must[*iot.ListRelatedResourcesForAuditFindingOutput](t)(pages.NextPage(t.Context()))
+		for _, r := range page.RelatedResources {
 			list = append(list, relatedText(r))
 		}
 	}
@@ -194,10 +197,9 @@ func TestAnAuditWaitsForWhatConnectionsShow(t *testing.T) {
 			&iot.StartOnDemandAuditTaskInput{TargetCheckNames: []string{checkShared, checkLogging}}))
 		got := must[*iot.DescribeAuditTaskOutput](t)(c.DescribeAuditTask(t.Context(),
 			&iot.DescribeAuditTaskInput{TaskId: out.TaskId}))
-		if status := got.AuditDetails[checkShared].CheckRunStatus; status != types.AuditCheckRunStatusWaitingForDataCollection ||
-			*got.TaskStatistics.WaitingForDataCollectionChecks != 1 {
-			t.Errorf("got %s and %d that wait, want one that waits", status,
-				*got.TaskStatistics.WaitingForDataCollectionChecks)
+		status, n := got.AuditDetails[checkShared].CheckRunStatus, *got.TaskStatistics.WaitingForDataCollectionChecks
+		if status != types.AuditCheckRunStatusWaitingForDataCollection || n != 1 {
+			t.Errorf("got %s and %d that wait, want one that waits", status, n)
 		}
 		_, err := c.CancelAuditTask(t.Context(), &iot.CancelAuditTaskInput{TaskId: out.TaskId})
 		expect(t, err, fine)

@@ -120,7 +120,9 @@ func TestThingsAreConnectedAsLongAsOneOfTheirConnections(t *testing.T) {
 			}
 			wantGroups(t, s, "pump", want...)
 		}
-		at := func(seconds float64) string { return fmt.Sprint("connectivity.timestamp:", seenAt(seconds).UnixMilli()) }
+		at := func(seconds float64) string {
+			return fmt.Sprint("connectivity.timestamp:", seenAt(seconds).UnixMilli())
+		}
 		one, two := ofThing(connection("a", "x", 1, 0, 0), "pump"), ofThing(connection("b", "y", 1, 10, 0), "pump")
 		step("a connection", "pump", at(0), "pump", one, ofThing(connection("g", "z", 2, 0, 0), "gone"))
 		step("another one", "pump", at(10), "pump", two)
@@ -403,7 +405,8 @@ var seenFills = []fill{
 		SELECT @scope, 'c' || (10000000 + i), 's' || (10000000 + i), i, CASE WHEN i % 3 > 0 THEN i END, 0 FROM r`},
 	{1, `INSERT INTO shared_certificates (scope, certificate, seq, live, shared_at)
 		SELECT @scope, 'x' || i, 10000000 + i, i % 2 = 0, i FROM r`},
-	{0, `INSERT INTO shared_certificates (scope, certificate, seq, live, shared_at) SELECT @scope, 'shared', 1, TRUE, 1 FROM r`},
+	{0, `INSERT INTO shared_certificates (scope, certificate, seq, live, shared_at)
+		SELECT @scope, 'shared', 1, TRUE, 1 FROM r`},
 }
 
 func TestConnectionsAreReadByIndex(t *testing.T) {
