@@ -23,12 +23,12 @@ import (
 
 // Account, Region and the root key of every Cordon under test.
 const (
-	Account   = "000000000000"
-	Region    = "us-east-1"
-	RootID    = "AKIAROOTROOTROOTROOT"
+	Account = "000000000000"
+	Region  = "us-east-1"
+	RootID  = "AKIAROOTROOTROOTROOT"
 	// EndpointDomain is what stands behind the names of endpoints.
 	EndpointDomain = "iot.localhost"
-	RootToken = "not-a-secret-not-a-secret-not-a-secret-1"
+	RootToken      = "not-a-secret-not-a-secret-not-a-secret-1"
 )
 
 // Deadline is how long a test waits for something that takes milliseconds, or

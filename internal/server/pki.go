@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/pkiweb"
+	"github.com/cordon-iot/cordon/internal/store"
 )
 
 // maxPKIConnections bounds the connections of the PKI listener.
@@ -20,6 +21,7 @@ const maxPKIConnections = 512
 // publisher serves what is published of CAs.
 type publisher struct {
 	web      *pkiweb.Server
+	feed     *store.RightsFeed
 	listener net.Listener
 	http     *http.Server
 }
@@ -37,11 +39,14 @@ func (s *Server) openPKI(ctx context.Context, _ Options) error {
 		}
 		cfg.Gateway = root.Certificate()
 	}
-	p := &publisher{web: pkiweb.New(cfg)}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", s.cfg.PKIListen)
 	if err != nil {
 		return fmt.Errorf("listen for CRLs and OCSP: %w", err)
+	}
+	p := &publisher{web: pkiweb.New(cfg)}
+	if p.feed, err = s.store.NewRightsFeed(ctx); err != nil {
+		return errors.Join(fmt.Errorf("follow changes for revocation lists: %w", err), listener.Close())
 	}
 	p.listener = netutil.LimitListener(listener, maxPKIConnections)
 	p.http = &http.Server{
@@ -65,13 +70,8 @@ func (s *Server) publish(ctx context.Context) error {
 	if s.pki == nil {
 		return nil
 	}
-	feed, err := s.store.NewRightsFeed(ctx)
-	if err != nil {
-		return fmt.Errorf("follow changes for revocation lists: %w", err)
-	}
-	defer feed.Close()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.pki.web.Follow(ctx, feed) })
+	g.Go(func() error { return s.pki.web.Follow(ctx, s.pki.feed) })
 	g.Go(func() error {
 		if err := s.pki.http.Serve(s.pki.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve CRLs and OCSP: %w", err)
@@ -89,4 +89,13 @@ func (s *Server) publish(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+// close ends what was opened.
+func (p *publisher) close() error {
+	p.feed.Close()
+	if err := p.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }

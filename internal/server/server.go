@@ -276,9 +276,7 @@ func (s *Server) serve(ctx context.Context) error {
 func (s *Server) close() error {
 	var errs []error
 	if s.pki != nil {
-		if err := s.pki.listener.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, s.pki.close())
 	}
 	if s.listener != nil {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
