@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -40,7 +39,7 @@ type Config struct {
 	Accounts    Accounts
 	Revocations Revocations
 	Store       Store
-	Tokens      *pagetoken.Sealer
+	Pages       awswire.Pages
 	Now         func() time.Time
 }
 
@@ -71,67 +70,38 @@ func (a *api) createAccount(ctx context.Context, in *wire.CreateAccountRequest) 
 	if err := operator(ctx); err != nil {
 		return nil, err
 	}
-	name := ""
-	if in.Name != nil {
-		name = *in.Name
-	}
-	key, err := a.Accounts.CreateAccount(ctx, *in.AccountID, name)
+	key, err := a.Accounts.CreateAccount(ctx, *in.AccountID, value(in.Name))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.CreateAccountResponse{
+	return &wire.CreateAccountResponse{
 		AccountID: in.AccountID, Name: in.Name, CreatedAt: &key.Account.Created,
-		AccessKeyID: &key.ID, SecretAccessKey: &key.Secret,
-	}
-	status := string(key.Account.Status)
-	out.Status = &status
-	return out, nil
-}
-
-const (
-	defaultPage = 25
-	maxPage     = 250
-)
-
-// pageSize is how many rows a page has.
-func pageSize(asked *int) int {
-	if asked == nil {
-		return defaultPage
-	}
-	return min(*asked, maxPage)
+		Status: new(string(key.Account.Status)), AccessKeyID: &key.ID, SecretAccessKey: &key.Secret,
+	}, nil
 }
 
 func (a *api) listAccounts(ctx context.Context, in *wire.ListAccountsRequest) (*wire.ListAccountsResponse, error) {
 	if err := operator(ctx); err != nil {
 		return nil, err
 	}
-	caller := awswire.CallerFrom(ctx)
-	binding := pagetoken.Binding{Account: caller.Account, Region: caller.Region, Operation: "ListAccounts"}
-	after, n := "", pageSize(in.MaxResults)
-	if in.NextToken != nil {
-		if err := a.Tokens.Open(binding, *in.NextToken, &after); err != nil {
-			return nil, err
-		}
+	after, n := "", awswire.PageSize(in.MaxResults)
+	if err := a.Pages.Open(ctx, "ListAccounts", in.NextToken, &after); err != nil {
+		return nil, err
 	}
 	list, err := a.Store.Accounts(ctx, after, n+1)
 	if err != nil {
 		return nil, err
 	}
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListAccountsResponse{Accounts: []wire.AccountSummary{}}
-	for i := range list[:min(n, len(list))] {
-		status := string(list[i].Status)
+	for _, l := range list {
 		out.Accounts = append(out.Accounts, wire.AccountSummary{
-			AccountID: &list[i].ID, Name: &list[i].Name, Status: &status, CreatedAt: &list[i].Created,
+			AccountID: &l.ID, Name: &l.Name, Status: new(string(l.Status)), CreatedAt: &l.Created,
 		})
+		after = l.ID
 	}
-	if len(list) > n {
-		token, err := a.Tokens.Seal(binding, list[n-1].ID)
-		if err != nil {
-			return nil, err
-		}
-		out.NextToken = &token
-	}
-	return out, nil
+	out.NextToken, err = a.Pages.Next(ctx, "ListAccounts", more, after)
+	return out, err
 }
 
 func (a *api) disableAccount(ctx context.Context, in *wire.DisableAccountRequest) (
@@ -143,6 +113,5 @@ func (a *api) disableAccount(ctx context.Context, in *wire.DisableAccountRequest
 	if err := a.Store.DisableAccount(ctx, *in.AccountID); err != nil {
 		return nil, err
 	}
-	status := string(identity.Disabled)
-	return &wire.DisableAccountResponse{AccountID: in.AccountID, Status: &status}, nil
+	return &wire.DisableAccountResponse{AccountID: in.AccountID, Status: new(string(identity.Disabled))}, nil
 }

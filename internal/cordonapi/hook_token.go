@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
@@ -44,34 +43,26 @@ func (a *api) createHookToken(ctx context.Context, in *wire.CreateHookTokenReque
 func (a *api) listHookTokens(ctx context.Context, in *wire.ListHookTokensRequest) (
 	*wire.ListHookTokensResponse, error,
 ) {
-	s := scopeOf(ctx)
-	binding := pagetoken.Binding{Account: s.Account, Region: s.Region, Operation: "ListHookTokens"}
-	after, n := "", pageSize(in.MaxResults)
-	if in.NextToken != nil {
-		if err := a.Tokens.Open(binding, *in.NextToken, &after); err != nil {
-			return nil, err
-		}
+	after, n := "", awswire.PageSize(in.MaxResults)
+	if err := a.Pages.Open(ctx, "ListHookTokens", in.NextToken, &after); err != nil {
+		return nil, err
 	}
-	list, err := a.Store.HookTokens(ctx, s, after, n+1)
+	list, err := a.Store.HookTokens(ctx, scopeOf(ctx), after, n+1)
 	if err != nil {
 		return nil, err
 	}
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListHookTokensResponse{HookTokens: []wire.HookToken{}}
-	for i := range list[:min(n, len(list))] {
+	for i := range list {
 		t := wire.HookToken{TokenID: &list[i].ID, CreatedAt: &list[i].Created}
 		if list[i].Name != "" {
 			t.Name = &list[i].Name
 		}
 		out.HookTokens = append(out.HookTokens, t)
+		after = list[i].ID
 	}
-	if len(list) > n {
-		token, err := a.Tokens.Seal(binding, list[n-1].ID)
-		if err != nil {
-			return nil, err
-		}
-		out.NextToken = &token
-	}
-	return out, nil
+	out.NextToken, err = a.Pages.Next(ctx, "ListHookTokens", more, after)
+	return out, err
 }
 
 func (a *api) deleteHookToken(ctx context.Context, in *wire.DeleteHookTokenRequest) (

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/awswire/restjson"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -194,32 +193,23 @@ func (p *preparation) certificate(ctx context.Context, in *wire.Device, issuers 
 func (a *api) listImportBatches(ctx context.Context, in *wire.ListImportBatchesRequest) (
 	*wire.ListImportBatchesResponse, error,
 ) {
-	scope := scopeOf(ctx)
-	binding := pagetoken.Binding{
-		Account: scope.Account, Region: scope.Region, Operation: "ListImportBatches " + *in.ImportID,
+	binding := "ListImportBatches " + *in.ImportID
+	after, n := int64(0), awswire.PageSize(in.MaxResults)
+	if err := a.Pages.Open(ctx, binding, in.NextToken, &after); err != nil {
+		return nil, err
 	}
-	after, n := int64(0), pageSize(in.MaxResults)
-	if in.NextToken != nil {
-		if err := a.Tokens.Open(binding, *in.NextToken, &after); err != nil {
-			return nil, err
-		}
-	}
-	source, list, err := a.Store.ImportBatches(ctx, scope, *in.ImportID, after, n+1)
+	source, list, err := a.Store.ImportBatches(ctx, scopeOf(ctx), *in.ImportID, after, n+1)
 	if err != nil {
 		return nil, err
 	}
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListImportBatchesResponse{Source: &source, Batches: []wire.ImportBatch{}}
-	for _, b := range list[:min(n, len(list))] {
+	for _, b := range list {
 		out.Batches = append(out.Batches, batchOf(b))
+		after = b.N
 	}
-	if len(list) > n {
-		token, err := a.Tokens.Seal(binding, list[n-1].N)
-		if err != nil {
-			return nil, err
-		}
-		out.NextToken = &token
-	}
-	return out, nil
+	out.NextToken, err = a.Pages.Next(ctx, binding, more, after)
+	return out, err
 }
 
 func batchOf(o *fleet.ImportOutcome) wire.ImportBatch {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -68,8 +67,7 @@ func listOut(l *revocation.List) *wire.RevocationList {
 		Issuer: &l.IssuerName, ThisUpdate: &l.ThisUpdate, NextUpdate: &l.NextUpdate, Entries: &l.Entries,
 	}
 	if n := strings.TrimLeft(l.Number, "0"); n != "" {
-		n = "0x" + n
-		out.Number = &n
+		out.Number = new("0x" + n)
 	}
 	if l.URL != "" {
 		out.URL = &l.URL
@@ -80,31 +78,20 @@ func listOut(l *revocation.List) *wire.RevocationList {
 func (a *api) listRevocationLists(ctx context.Context, in *wire.ListRevocationListsRequest) (
 	*wire.ListRevocationListsResponse, error,
 ) {
-	s := scopeOf(ctx)
-	binding := pagetoken.Binding{Account: s.Account, Region: s.Region, Operation: "ListRevocationLists"}
-	n, after := defaultPage, int64(0)
-	if in.MaxResults != nil {
-		n = min(*in.MaxResults, maxPage)
+	n, after := awswire.PageSize(in.MaxResults), int64(0)
+	if err := a.Pages.Open(ctx, "ListRevocationLists", in.NextToken, &after); err != nil {
+		return nil, err
 	}
-	if in.NextToken != nil {
-		if err := a.Tokens.Open(binding, *in.NextToken, &after); err != nil {
-			return nil, err
-		}
-	}
-	list, err := a.Store.AllRevocationLists(ctx, s, after, n+1)
+	list, err := a.Store.AllRevocationLists(ctx, scopeOf(ctx), after, n+1)
 	if err != nil {
 		return nil, err
 	}
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListRevocationListsResponse{RevocationLists: []wire.RevocationList{}}
-	for i := range list[:min(n, len(list))] {
+	for i := range list {
 		out.RevocationLists = append(out.RevocationLists, *listOut(&list[i]))
+		after = list[i].ID
 	}
-	if len(list) > n {
-		token, err := a.Tokens.Seal(binding, list[n-1].ID)
-		if err != nil {
-			return nil, err
-		}
-		out.NextToken = &token
-	}
-	return out, nil
+	out.NextToken, err = a.Pages.Next(ctx, "ListRevocationLists", more, after)
+	return out, err
 }

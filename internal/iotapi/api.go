@@ -14,7 +14,6 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
-	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -57,7 +56,7 @@ type Config struct {
 	Mitigations *mitigation.Service
 	Authorities Authorities
 	Workflows   Workflows
-	Tokens      *pagetoken.Sealer
+	Pages       awswire.Pages
 	Now         func() time.Time
 }
 
@@ -84,44 +83,6 @@ func New(cfg Config) awswire.Service {
 func scope(ctx context.Context) fleet.Scope {
 	c := awswire.CallerFrom(ctx)
 	return fleet.Scope{Account: c.Account, Region: c.Region}
-}
-
-// Page sizes of lists that the caller does not limit.
-const (
-	defaultPage = 25
-	maxPage     = 250
-)
-
-// limit is the size of a page.
-func limit(asked *int) int {
-	if asked == nil {
-		return defaultPage
-	}
-	return min(*asked, maxPage)
-}
-
-// open reads the position a page token stands for; without a token cursor
-// stays as it is.
-func (a *API) open(ctx context.Context, operation string, token *string, cursor any) error {
-	if token == nil {
-		return nil
-	}
-	return a.Tokens.Open(binding(ctx, operation), *token, cursor)
-}
-
-// next makes the token for the page behind cursor, or nil when the page that
-// was read is the last: shorter than its limit.
-func (a *API) next(ctx context.Context, operation string, more bool, cursor any) (*string, error) {
-	if !more {
-		return nil, nil
-	}
-	token, err := a.Tokens.Seal(binding(ctx, operation), cursor)
-	return &token, err
-}
-
-func binding(ctx context.Context, operation string) pagetoken.Binding {
-	s := scope(ctx)
-	return pagetoken.Binding{Account: s.Account, Region: s.Region, Operation: operation}
 }
 
 // text is the wire form of a string that may be missing: "" is left out.

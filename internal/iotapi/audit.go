@@ -163,19 +163,19 @@ func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest
 	if err := a.window(*in.StartTime, *in.EndTime); err != nil {
 		return nil, err
 	}
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := audit.TaskQuery{
 		From: *in.StartTime, To: *in.EndTime, Type: audit.TaskType(value(in.TaskType)),
 		Status: audit.TaskStatus(value(in.TaskStatus)), Limit: n + 1,
 	}
-	if err := a.open(ctx, "ListAuditTasks", in.NextToken, &q.Before); err != nil {
+	if err := a.Pages.Open(ctx, "ListAuditTasks", in.NextToken, &q.Before); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Audits(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListAuditTasksResponse{Tasks: []wire.AuditTaskMetadata{}}
 	for _, t := range list {
 		out.Tasks = append(out.Tasks, wire.AuditTaskMetadata{
@@ -183,7 +183,7 @@ func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest
 		})
 		q.Before = t.Seq
 	}
-	out.NextToken, err = a.next(ctx, "ListAuditTasks", more, q.Before)
+	out.NextToken, err = a.Pages.Next(ctx, "ListAuditTasks", more, q.Before)
 	return out, err
 }
 
@@ -197,12 +197,4 @@ func (a *API) window(from, to time.Time) error {
 		return fault.New(fault.Invalid, "startTime is more than 90 days ago")
 	}
 	return nil
-}
-
-// cut takes off the row that was read only to know whether there is more.
-func cut[T any](list []T, n int) ([]T, bool) {
-	if len(list) > n {
-		return list[:n], true
-	}
-	return list, false
 }

@@ -167,16 +167,16 @@ func (a *API) deleteCACertificate(ctx context.Context, in *wire.DeleteCACertific
 func (a *API) listCACertificates(ctx context.Context, in *wire.ListCACertificatesRequest) (
 	*wire.ListCACertificatesResponse, error,
 ) {
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.CACertificatePage{Ascending: value(in.AscendingOrder), Limit: n + 1}
-	if err := a.open(ctx, "ListCACertificates", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListCACertificates", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.CACertificates(ctx, scope(ctx), p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListCACertificatesResponse{Certificates: make([]wire.CACertificate, len(list))}
 	for i, c := range list {
 		out.Certificates[i] = wire.CACertificate{
@@ -185,6 +185,6 @@ func (a *API) listCACertificates(ctx context.Context, in *wire.ListCACertificate
 		}
 		p.After = c.Seq
 	}
-	out.NextMarker, err = a.next(ctx, "ListCACertificates", more, p.After)
+	out.NextMarker, err = a.Pages.Next(ctx, "ListCACertificates", more, p.After)
 	return out, err
 }

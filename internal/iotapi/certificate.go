@@ -236,7 +236,7 @@ func (a *API) deleteCertificate(ctx context.Context, in *wire.DeleteCertificateR
 func (a *API) listCertificates(ctx context.Context, in *wire.ListCertificatesRequest) (
 	*wire.ListCertificatesResponse, error,
 ) {
-	p := fleet.CertificatePage{Ascending: value(in.AscendingOrder), Limit: limit(in.PageSize)}
+	p := fleet.CertificatePage{Ascending: value(in.AscendingOrder), Limit: awswire.PageSize(in.PageSize)}
 	list, next, err := a.certificates(ctx, "ListCertificates", in.Marker, p)
 	if err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (a *API) listCertificatesByCA(ctx context.Context, in *wire.ListCertificate
 	*wire.ListCertificatesByCAResponse, error,
 ) {
 	p := fleet.CertificatePage{
-		CA: value(in.CACertificateID), Ascending: value(in.AscendingOrder), Limit: limit(in.PageSize),
+		CA: value(in.CACertificateID), Ascending: value(in.AscendingOrder), Limit: awswire.PageSize(in.PageSize),
 	}
 	list, next, err := a.certificates(ctx, "ListCertificatesByCA", in.Marker, p)
 	if err != nil {
@@ -261,7 +261,7 @@ func (a *API) listCertificatesByCA(ctx context.Context, in *wire.ListCertificate
 func (a *API) certificates(ctx context.Context, operation string, marker *string, p fleet.CertificatePage) (
 	[]wire.Certificate, *string, error,
 ) {
-	if err := a.open(ctx, operation, marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, operation, marker, &p.After); err != nil {
 		return nil, nil, err
 	}
 	n := p.Limit
@@ -270,7 +270,7 @@ func (a *API) certificates(ctx context.Context, operation string, marker *string
 	if err != nil {
 		return nil, nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := make([]wire.Certificate, len(list))
 	for i, c := range list {
 		out[i] = wire.Certificate{
@@ -279,6 +279,6 @@ func (a *API) certificates(ctx context.Context, operation string, marker *string
 		}
 		p.After = c.Seq
 	}
-	next, err := a.next(ctx, operation, more, p.After)
+	next, err := a.Pages.Next(ctx, operation, more, p.After)
 	return out, next, err
 }

@@ -27,7 +27,7 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 	case byTime && (in.StartTime == nil || in.EndTime == nil):
 		return nil, fault.New(fault.Invalid, "startTime and endTime must be given together")
 	}
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := audit.FindingQuery{
 		TaskID: value(in.TaskID), From: value(in.StartTime), To: value(in.EndTime), Check: value(in.CheckName),
 		Suppressed: in.ListSuppressedFindings, Limit: n,
@@ -44,7 +44,7 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 		}
 		q.Resource = r
 	}
-	if err := a.open(ctx, "ListAuditFindings", in.NextToken, &q.Before); err != nil {
+	if err := a.Pages.Open(ctx, "ListAuditFindings", in.NextToken, &q.Before); err != nil {
 		return nil, err
 	}
 	list, next, err := a.Store.Findings(ctx, scope(ctx), q)
@@ -55,7 +55,7 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 	for i := range list {
 		out.Findings[i] = *findingOut(&list[i])
 	}
-	out.NextToken, err = a.next(ctx, "ListAuditFindings", next.N != 0, next)
+	out.NextToken, err = a.Pages.Next(ctx, "ListAuditFindings", next.N != 0, next)
 	return out, err
 }
 
@@ -78,21 +78,21 @@ func (a *API) listRelatedResourcesForAuditFinding(ctx context.Context,
 		Finding string `json:"f"`
 		After   int    `json:"a"`
 	}{Finding: *in.FindingID}
-	if err := a.open(ctx, "ListRelatedResourcesForAuditFinding", in.NextToken, &cursor); err != nil {
+	if err := a.Pages.Open(ctx, "ListRelatedResourcesForAuditFinding", in.NextToken, &cursor); err != nil {
 		return nil, err
 	}
 	if cursor.Finding != *in.FindingID {
 		return nil, fault.New(fault.Invalid, "nextToken belongs to another findingId")
 	}
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	list, err := a.Store.RelatedResources(ctx, scope(ctx), *in.FindingID, cursor.After, n+1)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListRelatedResourcesForAuditFindingResponse{RelatedResources: relatedOut(list)}
 	cursor.After += len(list)
-	out.NextToken, err = a.next(ctx, "ListRelatedResourcesForAuditFinding", more, cursor)
+	out.NextToken, err = a.Pages.Next(ctx, "ListRelatedResourcesForAuditFinding", more, cursor)
 	return out, err
 }
 

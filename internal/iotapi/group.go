@@ -180,27 +180,27 @@ func (a *API) deleteGroup(ctx context.Context, d fleet.GroupDeletion) error {
 func (a *API) listThingGroups(ctx context.Context, in *wire.ListThingGroupsRequest) (
 	*wire.ListThingGroupsResponse, error,
 ) {
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := fleet.GroupQuery{
 		Parent: value(in.ParentGroup), Deep: in.ParentGroup == nil, Prefix: value(in.NamePrefixFilter), Limit: n + 1,
 	}
 	if in.Recursive != nil {
 		q.Deep = *in.Recursive
 	}
-	if err := a.open(ctx, "ListThingGroups", in.NextToken, &q.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListThingGroups", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Groups(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	names := make([]string, len(list))
 	for i, g := range list {
 		names[i] = g.Name
 	}
 	out := &wire.ListThingGroupsResponse{ThingGroups: groupsOut(scope(ctx), names)}
-	out.NextToken, err = a.next(ctx, "ListThingGroups", more, last(list))
+	out.NextToken, err = a.Pages.Next(ctx, "ListThingGroups", more, last(list))
 	return out, err
 }
 

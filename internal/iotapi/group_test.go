@@ -54,7 +54,7 @@ func fakeAPI(t *testing.T, f *fakeRegistry) *API {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &API{Config: Config{Store: f, Tokens: tokens}}
+	return &API{Config: Config{Store: f, Pages: awswire.Pages{Sealer: tokens}}}
 }
 
 func TestGroupsAreRecursiveUnlessAParentIsNamed(t *testing.T) {

@@ -62,7 +62,7 @@ func (a *API) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wi
 	}
 	// A token is for the index whose names it counts.
 	binding := "SearchIndex " + index
-	if err := a.open(ctx, binding, in.NextToken, &search.After); err != nil {
+	if err := a.Pages.Open(ctx, binding, in.NextToken, &search.After); err != nil {
 		return nil, err
 	}
 	out, next := &wire.SearchIndexResponse{}, ""
@@ -74,7 +74,7 @@ func (a *API) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wi
 	if err != nil {
 		return nil, err
 	}
-	out.NextToken, err = a.next(ctx, binding, next != "", next)
+	out.NextToken, err = a.Pages.Next(ctx, binding, next != "", next)
 	return out, err
 }
 
@@ -180,8 +180,8 @@ func (a *API) describeIndex(ctx context.Context, in *wire.DescribeIndexRequest) 
 }
 
 func (a *API) listIndices(ctx context.Context, in *wire.ListIndicesRequest) (*wire.ListIndicesResponse, error) {
-	n, after := limit(in.MaxResults), ""
-	if err := a.open(ctx, "ListIndices", in.NextToken, &after); err != nil {
+	n, after := awswire.PageSize(in.MaxResults), ""
+	if err := a.Pages.Open(ctx, "ListIndices", in.NextToken, &after); err != nil {
 		return nil, err
 	}
 	i, err := a.Store.Indexing(ctx, scope(ctx))
@@ -194,8 +194,8 @@ func (a *API) listIndices(ctx context.Context, in *wire.ListIndicesRequest) (*wi
 			names = append(names, name)
 		}
 	}
-	names, more := cut(names, n)
+	names, more := awswire.CutPage(names, n)
 	out := &wire.ListIndicesResponse{IndexNames: names}
-	out.NextToken, err = a.next(ctx, "ListIndices", more, last(names))
+	out.NextToken, err = a.Pages.Next(ctx, "ListIndices", more, last(names))
 	return out, err
 }

@@ -60,22 +60,22 @@ func (a *API) deleteV2LoggingLevel(ctx context.Context, in *wire.DeleteV2Logging
 func (a *API) listV2LoggingLevels(ctx context.Context, in *wire.ListV2LoggingLevelsRequest) (
 	*wire.ListV2LoggingLevelsResponse, error,
 ) {
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	p := fleet.LogLevelPage{Type: fleet.LogTargetType(value(in.TargetType)), Limit: n + 1}
-	if err := a.open(ctx, "ListV2LoggingLevels", in.NextToken, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListV2LoggingLevels", in.NextToken, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.LogLevels(ctx, scope(ctx), p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListV2LoggingLevelsResponse{LogTargetConfigurations: make([]wire.LogTargetConfiguration, len(list))}
 	for i, l := range list {
 		out.LogTargetConfigurations[i] = wire.LogTargetConfiguration{
 			LogTarget: &wire.LogTarget{TargetType: text(l.Type), TargetName: text(l.Name)}, LogLevel: &l.Level,
 		}
 	}
-	out.NextToken, err = a.next(ctx, "ListV2LoggingLevels", more, last(list).LogTarget)
+	out.NextToken, err = a.Pages.Next(ctx, "ListV2LoggingLevels", more, last(list).LogTarget)
 	return out, err
 }

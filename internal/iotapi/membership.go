@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -85,37 +86,37 @@ func (a *API) updateThingGroupsForThing(ctx context.Context, in *wire.UpdateThin
 func (a *API) listThingGroupsForThing(ctx context.Context, in *wire.ListThingGroupsForThingRequest) (
 	*wire.ListThingGroupsForThingResponse, error,
 ) {
-	n, after := limit(in.MaxResults), ""
-	if err := a.open(ctx, "ListThingGroupsForThing", in.NextToken, &after); err != nil {
+	n, after := awswire.PageSize(in.MaxResults), ""
+	if err := a.Pages.Open(ctx, "ListThingGroupsForThing", in.NextToken, &after); err != nil {
 		return nil, err
 	}
 	names, err := a.Store.GroupsOf(ctx, scope(ctx), *in.ThingName, after, n+1)
 	if err != nil {
 		return nil, err
 	}
-	names, more := cut(names, n)
+	names, more := awswire.CutPage(names, n)
 	out := &wire.ListThingGroupsForThingResponse{ThingGroups: groupsOut(scope(ctx), names)}
-	out.NextToken, err = a.next(ctx, "ListThingGroupsForThing", more, last(names))
+	out.NextToken, err = a.Pages.Next(ctx, "ListThingGroupsForThing", more, last(names))
 	return out, err
 }
 
 func (a *API) listThingsInThingGroup(ctx context.Context, in *wire.ListThingsInThingGroupRequest) (
 	*wire.ListThingsInThingGroupResponse, error,
 ) {
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := fleet.MemberQuery{Group: *in.ThingGroupName, Deep: value(in.Recursive), Limit: n + 1}
-	if err := a.open(ctx, "ListThingsInThingGroup", in.NextToken, &q.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListThingsInThingGroup", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Members(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListThingsInThingGroupResponse{Things: make([]string, len(list))}
 	for i, m := range list {
 		out.Things[i] = m.Thing
 	}
-	out.NextToken, err = a.next(ctx, "ListThingsInThingGroup", more, last(list))
+	out.NextToken, err = a.Pages.Next(ctx, "ListThingsInThingGroup", more, last(list))
 	return out, err
 }

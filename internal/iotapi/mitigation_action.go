@@ -78,15 +78,15 @@ func (a *API) deleteMitigationAction(ctx context.Context, in *wire.DeleteMitigat
 func (a *API) listMitigationActions(ctx context.Context, in *wire.ListMitigationActionsRequest) (
 	*wire.ListMitigationActionsResponse, error,
 ) {
-	n, after := limit(in.MaxResults), ""
-	if err := a.open(ctx, "ListMitigationActions", in.NextToken, &after); err != nil {
+	n, after := awswire.PageSize(in.MaxResults), ""
+	if err := a.Pages.Open(ctx, "ListMitigationActions", in.NextToken, &after); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.MitigationActions(ctx, scope(ctx), audit.ActionType(value(in.ActionType)), after, n+1)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListMitigationActionsResponse{ActionIdentifiers: []wire.MitigationActionIdentifier{}}
 	for _, found := range list {
 		arn := scope(ctx).ARN("mitigationaction", found.Name)
@@ -95,7 +95,7 @@ func (a *API) listMitigationActions(ctx context.Context, in *wire.ListMitigation
 		})
 		after = found.Name
 	}
-	out.NextToken, err = a.next(ctx, "ListMitigationActions", more, after)
+	out.NextToken, err = a.Pages.Next(ctx, "ListMitigationActions", more, after)
 	return out, err
 }
 

@@ -100,19 +100,19 @@ func (a *API) listAuditMitigationActionsTasks(ctx context.Context, in *wire.List
 	if err := a.window(*in.StartTime, *in.EndTime); err != nil {
 		return nil, err
 	}
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := mitigation.TaskQuery{
 		From: *in.StartTime, To: *in.EndTime, AuditID: value(in.AuditTaskID), FindingID: value(in.FindingID),
 		Status: mitigation.TaskStatus(value(in.TaskStatus)), Limit: n + 1,
 	}
-	if err := a.open(ctx, "ListAuditMitigationActionsTasks", in.NextToken, &q.Before); err != nil {
+	if err := a.Pages.Open(ctx, "ListAuditMitigationActionsTasks", in.NextToken, &q.Before); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Mitigations(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListAuditMitigationActionsTasksResponse{Tasks: []wire.AuditMitigationActionsTaskMetadata{}}
 	for i := range list {
 		out.Tasks = append(out.Tasks, wire.AuditMitigationActionsTaskMetadata{
@@ -120,7 +120,7 @@ func (a *API) listAuditMitigationActionsTasks(ctx context.Context, in *wire.List
 		})
 		q.Before = list[i].Seq
 	}
-	out.NextToken, err = a.next(ctx, "ListAuditMitigationActionsTasks", more, q.Before)
+	out.NextToken, err = a.Pages.Next(ctx, "ListAuditMitigationActionsTasks", more, q.Before)
 	return out, err
 }
 
@@ -132,7 +132,7 @@ func (a *API) listAuditMitigationActionsExecutions(ctx context.Context,
 		Finding string `json:"f"`
 		Index   int    `json:"i"` // the first action of the page
 	}{Task: *in.TaskID, Finding: *in.FindingID}
-	if err := a.open(ctx, "ListAuditMitigationActionsExecutions", in.NextToken, &cursor); err != nil {
+	if err := a.Pages.Open(ctx, "ListAuditMitigationActionsExecutions", in.NextToken, &cursor); err != nil {
 		return nil, err
 	}
 	if cursor.Task != *in.TaskID || cursor.Finding != *in.FindingID {
@@ -152,13 +152,13 @@ func (a *API) listAuditMitigationActionsExecutions(ctx context.Context,
 		if e.Index < cursor.Index || in.ActionStatus != nil && *in.ActionStatus != string(e.Status) {
 			continue
 		}
-		if len(out.ActionsExecutions) == limit(in.MaxResults) {
+		if len(out.ActionsExecutions) == awswire.PageSize(in.MaxResults) {
 			more, cursor.Index = true, e.Index
 			break
 		}
 		out.ActionsExecutions = append(out.ActionsExecutions, executionOut(t, in.FindingID, e))
 	}
-	out.NextToken, err = a.next(ctx, "ListAuditMitigationActionsExecutions", more, cursor)
+	out.NextToken, err = a.Pages.Next(ctx, "ListAuditMitigationActionsExecutions", more, cursor)
 	return out, err
 }
 

@@ -130,22 +130,22 @@ func (a *API) listPolicyVersions(ctx context.Context, in *wire.ListPolicyVersion
 }
 
 func (a *API) listPolicies(ctx context.Context, in *wire.ListPoliciesRequest) (*wire.ListPoliciesResponse, error) {
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.PolicyPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
-	if err := a.open(ctx, "ListPolicies", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListPolicies", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Policies(ctx, scope(ctx), p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListPoliciesResponse{Policies: make([]wire.Policy, len(list))}
 	for i, found := range list {
 		out.Policies[i] = policySummary(scope(ctx), found.Name)
 		p.After = found.Seq
 	}
-	out.NextMarker, err = a.next(ctx, "ListPolicies", more, p.After)
+	out.NextMarker, err = a.Pages.Next(ctx, "ListPolicies", more, p.After)
 	return out, err
 }
 

@@ -87,16 +87,16 @@ type attachmentPage struct {
 
 // attachments reads a page of attachments and makes the token for the next.
 func (a *API) attachments(ctx context.Context, p attachmentPage) (list []fleet.Attachment, token *string, err error) {
-	n := limit(p.max)
+	n := awswire.PageSize(p.max)
 	q := fleet.AttachmentQuery{Of: p.of, Type: fleet.PrincipalType(value(p.kind)), Limit: n + 1}
-	if err := a.open(ctx, p.operation, p.token, &q.After); err != nil {
+	if err := a.Pages.Open(ctx, p.operation, p.token, &q.After); err != nil {
 		return nil, nil, err
 	}
 	if list, err = p.list(ctx, scope(ctx), q); err != nil {
 		return nil, nil, err
 	}
-	list, more := cut(list, n)
-	token, err = a.next(ctx, p.operation, more, p.other(last(list)))
+	list, more := awswire.CutPage(list, n)
+	token, err = a.Pages.Next(ctx, p.operation, more, p.other(last(list)))
 	return list, token, err
 }
 

@@ -3,6 +3,7 @@ package iotapi
 import (
 	"context"
 
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -43,41 +44,41 @@ func (a *API) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalP
 	if err != nil {
 		return nil, err
 	}
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.PolicyPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
-	if err := a.open(ctx, "ListPrincipalPolicies", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListPrincipalPolicies", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.PrincipalPolicies(ctx, scope(ctx), t.Name, p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListPrincipalPoliciesResponse{Policies: make([]wire.Policy, len(list))}
 	for i, found := range list {
 		out.Policies[i] = policySummary(scope(ctx), found.Name)
 	}
-	out.NextMarker, err = a.next(ctx, "ListPrincipalPolicies", more, last(list).Seq)
+	out.NextMarker, err = a.Pages.Next(ctx, "ListPrincipalPolicies", more, last(list).Seq)
 	return out, err
 }
 
 func (a *API) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrincipalsRequest) (
 	*wire.ListPolicyPrincipalsResponse, error,
 ) {
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.PrincipalPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
-	if err := a.open(ctx, "ListPolicyPrincipals", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListPolicyPrincipals", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	ids, err := a.Store.PolicyPrincipals(ctx, scope(ctx), *in.PolicyName, p)
 	if err != nil {
 		return nil, err
 	}
-	ids, more := cut(ids, n)
+	ids, more := awswire.CutPage(ids, n)
 	out := &wire.ListPolicyPrincipalsResponse{Principals: make([]string, len(ids))}
 	for i, id := range ids {
 		out.Principals[i] = scope(ctx).ARN("cert", id)
 	}
-	out.NextMarker, err = a.next(ctx, "ListPolicyPrincipals", more, last(ids))
+	out.NextMarker, err = a.Pages.Next(ctx, "ListPolicyPrincipals", more, last(ids))
 	return out, err
 }

@@ -90,17 +90,17 @@ func (a *API) deleteRoleAlias(ctx context.Context, in *wire.DeleteRoleAliasReque
 func (a *API) listRoleAliases(ctx context.Context, in *wire.ListRoleAliasesRequest) (
 	*wire.ListRoleAliasesResponse, error,
 ) {
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.RoleAliasPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
-	if err := a.open(ctx, "ListRoleAliases", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListRoleAliases", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	names, err := a.Store.RoleAliases(ctx, scope(ctx), p)
 	if err != nil {
 		return nil, err
 	}
-	names, more := cut(names, n)
+	names, more := awswire.CutPage(names, n)
 	out := &wire.ListRoleAliasesResponse{RoleAliases: names}
-	out.NextMarker, err = a.next(ctx, "ListRoleAliases", more, last(names))
+	out.NextMarker, err = a.Pages.Next(ctx, "ListRoleAliases", more, last(names))
 	return out, err
 }

@@ -91,15 +91,15 @@ func (a *API) deleteScheduledAudit(ctx context.Context, in *wire.DeleteScheduled
 func (a *API) listScheduledAudits(ctx context.Context, in *wire.ListScheduledAuditsRequest) (
 	*wire.ListScheduledAuditsResponse, error,
 ) {
-	n, after := limit(in.MaxResults), ""
-	if err := a.open(ctx, "ListScheduledAudits", in.NextToken, &after); err != nil {
+	n, after := awswire.PageSize(in.MaxResults), ""
+	if err := a.Pages.Open(ctx, "ListScheduledAudits", in.NextToken, &after); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Schedules(ctx, scope(ctx), after, n+1)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListScheduledAuditsResponse{ScheduledAudits: []wire.ScheduledAuditMetadata{}}
 	for _, sch := range list {
 		out.ScheduledAudits = append(out.ScheduledAudits, wire.ScheduledAuditMetadata{
@@ -108,6 +108,6 @@ func (a *API) listScheduledAudits(ctx context.Context, in *wire.ListScheduledAud
 		})
 		after = sch.Name
 	}
-	out.NextToken, err = a.next(ctx, "ListScheduledAudits", more, after)
+	out.NextToken, err = a.Pages.Next(ctx, "ListScheduledAudits", more, after)
 	return out, err
 }

@@ -108,7 +108,7 @@ func (a *API) describeAuditSuppression(ctx context.Context, in *wire.DescribeAud
 func (a *API) listAuditSuppressions(ctx context.Context, in *wire.ListAuditSuppressionsRequest) (
 	*wire.ListAuditSuppressionsResponse, error,
 ) {
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := audit.SuppressionQuery{
 		Check: value(in.CheckName), Descending: in.AscendingOrder != nil && !*in.AscendingOrder, Limit: n + 1,
 	}
@@ -128,20 +128,20 @@ func (a *API) listAuditSuppressions(ctx context.Context, in *wire.ListAuditSuppr
 		}
 		q.Type, q.Key = r.Type, r.Key
 	}
-	if err := a.open(ctx, "ListAuditSuppressions", in.NextToken, &q.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListAuditSuppressions", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Suppressions(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListAuditSuppressionsResponse{Suppressions: make([]wire.AuditSuppression, len(list))}
 	for i := range list {
 		out.Suppressions[i] = suppressionOut(&list[i])
 		q.After = audit.SuppressionPosition{Expires: list[i].Expires, Seq: list[i].Seq}
 	}
-	out.NextToken, err = a.next(ctx, "ListAuditSuppressions", more, q.After)
+	out.NextToken, err = a.Pages.Next(ctx, "ListAuditSuppressions", more, q.After)
 	return out, err
 }
 

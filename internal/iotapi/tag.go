@@ -54,19 +54,19 @@ func (a *API) untagResource(ctx context.Context, in *wire.UntagResourceRequest) 
 func (a *API) listTagsForResource(ctx context.Context, in *wire.ListTagsForResourceRequest) (
 	*wire.ListTagsForResourceResponse, error,
 ) {
-	n, after := limit(nil), ""
-	if err := a.open(ctx, "ListTagsForResource", in.NextToken, &after); err != nil {
+	n, after := awswire.PageSize(nil), ""
+	if err := a.Pages.Open(ctx, "ListTagsForResource", in.NextToken, &after); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Tags(ctx, scope(ctx), *in.ResourceARN, after, n+1)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListTagsForResourceResponse{Tags: make([]wire.Tag, len(list))}
 	for i, t := range list {
 		out.Tags[i] = wire.Tag{Key: &t.Key, Value: &t.Value}
 	}
-	out.NextToken, err = a.next(ctx, "ListTagsForResource", more, last(list).Key)
+	out.NextToken, err = a.Pages.Next(ctx, "ListTagsForResource", more, last(list).Key)
 	return out, err
 }

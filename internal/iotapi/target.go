@@ -66,43 +66,43 @@ func (a *API) listAttachedPolicies(ctx context.Context, in *wire.ListAttachedPol
 	if err != nil {
 		return nil, err
 	}
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.AttachedPage{Parents: value(in.Recursive), Limit: n + 1}
-	if err := a.open(ctx, "ListAttachedPolicies", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListAttachedPolicies", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.AttachedPolicies(ctx, scope(ctx), t, p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListAttachedPoliciesResponse{Policies: make([]wire.Policy, len(list))}
 	for i, name := range list {
 		out.Policies[i] = policySummary(scope(ctx), name)
 		p.After = name
 	}
-	out.NextMarker, err = a.next(ctx, "ListAttachedPolicies", more, p.After)
+	out.NextMarker, err = a.Pages.Next(ctx, "ListAttachedPolicies", more, p.After)
 	return out, err
 }
 
 func (a *API) listTargetsForPolicy(ctx context.Context, in *wire.ListTargetsForPolicyRequest) (
 	*wire.ListTargetsForPolicyResponse, error,
 ) {
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.TargetPage{Limit: n + 1}
-	if err := a.open(ctx, "ListTargetsForPolicy", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListTargetsForPolicy", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.PolicyTargets(ctx, scope(ctx), value(in.PolicyName), p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListTargetsForPolicyResponse{Targets: make([]string, len(list))}
 	for i, t := range list {
 		out.Targets[i] = scope(ctx).ARN(string(t.Kind), t.Name)
 		p.After = t.String()
 	}
-	out.NextMarker, err = a.next(ctx, "ListTargetsForPolicy", more, p.After)
+	out.NextMarker, err = a.Pages.Next(ctx, "ListTargetsForPolicy", more, p.After)
 	return out, err
 }

@@ -92,16 +92,16 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 	if err != nil {
 		return nil, err
 	}
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := fleet.ThingQuery{Type: value(in.ThingTypeName), Filter: filter, Limit: n + 1}
-	if err := a.open(ctx, "ListThings", in.NextToken, &q.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListThings", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.Things(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListThingsResponse{Things: []wire.ThingAttribute{}}
 	for _, t := range list {
 		out.Things = append(out.Things, wire.ThingAttribute{
@@ -110,7 +110,7 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 		})
 		q.After = q.Position(t)
 	}
-	out.NextToken, err = a.next(ctx, "ListThings", more, q.After)
+	out.NextToken, err = a.Pages.Next(ctx, "ListThings", more, q.After)
 	return out, err
 }
 

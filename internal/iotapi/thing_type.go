@@ -143,16 +143,16 @@ func (a *API) deleteThingType(ctx context.Context, in *wire.DeleteThingTypeReque
 func (a *API) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest) (
 	*wire.ListThingTypesResponse, error,
 ) {
-	n := limit(in.MaxResults)
+	n := awswire.PageSize(in.MaxResults)
 	q := fleet.TypeQuery{Prefix: value(in.ThingTypeName), Limit: n + 1}
-	if err := a.open(ctx, "ListThingTypes", in.NextToken, &q.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListThingTypes", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.ThingTypes(ctx, scope(ctx), q)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListThingTypesResponse{ThingTypes: []wire.ThingTypeDefinition{}}
 	for _, t := range list {
 		out.ThingTypes = append(out.ThingTypes, wire.ThingTypeDefinition{
@@ -161,6 +161,6 @@ func (a *API) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest
 		})
 		q.After = t.Name
 	}
-	out.NextToken, err = a.next(ctx, "ListThingTypes", more, q.After)
+	out.NextToken, err = a.Pages.Next(ctx, "ListThingTypes", more, q.After)
 	return out, err
 }

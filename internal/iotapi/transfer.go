@@ -76,16 +76,16 @@ func (a *API) cancelCertificateTransfer(ctx context.Context, in *wire.CancelCert
 func (a *API) listOutgoingCertificates(ctx context.Context, in *wire.ListOutgoingCertificatesRequest) (
 	*wire.ListOutgoingCertificatesResponse, error,
 ) {
-	n := limit(in.PageSize)
+	n := awswire.PageSize(in.PageSize)
 	p := fleet.TransferPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
-	if err := a.open(ctx, "ListOutgoingCertificates", in.Marker, &p.After); err != nil {
+	if err := a.Pages.Open(ctx, "ListOutgoingCertificates", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
 	list, err := a.Store.OutgoingTransfers(ctx, scope(ctx), p)
 	if err != nil {
 		return nil, err
 	}
-	list, more := cut(list, n)
+	list, more := awswire.CutPage(list, n)
 	out := &wire.ListOutgoingCertificatesResponse{OutgoingCertificates: make([]wire.OutgoingCertificate, len(list))}
 	for i, t := range list {
 		out.OutgoingCertificates[i] = wire.OutgoingCertificate{
@@ -94,7 +94,7 @@ func (a *API) listOutgoingCertificates(ctx context.Context, in *wire.ListOutgoin
 		}
 		p.After = t.N
 	}
-	out.NextMarker, err = a.next(ctx, "ListOutgoingCertificates", more, p.After)
+	out.NextMarker, err = a.Pages.Next(ctx, "ListOutgoingCertificates", more, p.After)
 	return out, err
 }
 

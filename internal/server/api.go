@@ -49,7 +49,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now, Log: s.log,
 	}
 	s.engine.Register(fleet.GroupWorkKind, s.store.GroupWork())
-	tokens, err := s.tokens(ctx)
+	pages, err := s.pages(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,11 +62,11 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Mitigations: &mitigation.Service{
 					Store: s.store, Workflows: s.engine, Checks: check.All, Kinds: action.All, Now: s.now,
 				},
-				Authorities: s.identity, Workflows: s.engine, Tokens: tokens, Now: s.now, EndpointDomain: s.endpointDomain(),
+				Authorities: s.identity, Workflows: s.engine, Pages: pages, Now: s.now, EndpointDomain: s.endpointDomain(),
 			}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
-				Accounts:    s.identity, Store: s.store, Tokens: tokens, Now: s.now,
+				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,
 			}),
 		},
 	})
@@ -108,17 +108,18 @@ func (s *Server) listen(ctx context.Context, handler http.Handler) error {
 	return nil
 }
 
-// tokens are sealed under a key that all nodes share.
-func (s *Server) tokens(ctx context.Context) (*pagetoken.Sealer, error) {
+// pages are of lists whose tokens are sealed under a key that all nodes share.
+func (s *Server) pages(ctx context.Context) (awswire.Pages, error) {
 	key, err := s.identity.Secret(ctx, identity.SecretID{Purpose: "page-tokens"}, func() ([]byte, error) {
 		key := make([]byte, pagetoken.KeySize)
 		rand.Read(key) // never fails
 		return key, nil
 	})
 	if err != nil {
-		return nil, err
+		return awswire.Pages{}, err
 	}
-	return pagetoken.New(key)
+	sealer, err := pagetoken.New(key)
+	return awswire.Pages{Sealer: sealer}, err
 }
 
 // weakKeys loads the lists of weak keys, or returns nil when none is set.
