@@ -40,8 +40,6 @@ var (
 	known  = Checks{first, second}
 )
 
-func enabled(v bool) *bool { return &v }
-
 func TestPatchesOfTheConfiguration(t *testing.T) {
 	full := &Configuration{RoleARN: "role", Checks: map[string]CheckConfiguration{
 		"FIRST": {Enabled: true, Settings: map[string]string{"DAYS": "40"}},
@@ -52,29 +50,29 @@ func TestPatchesOfTheConfiguration(t *testing.T) {
 		patch Patch
 		want  string // a part of the refusal, "" for none
 	}{
-		{"the first needs a role", nil, Patch{Checks: map[string]CheckPatch{"FIRST": {Enabled: enabled(true)}}},
+		{"the first needs a role", nil, Patch{Checks: map[string]CheckConfiguration{"FIRST": {Enabled: true}}},
 			"roleArn must be given"},
-		{"the first needs an enabled check", nil, Patch{RoleARN: "r", Checks: map[string]CheckPatch{
-			"FIRST": {Enabled: enabled(false)},
+		{"the first needs an enabled check", nil, Patch{RoleARN: "r", Checks: map[string]CheckConfiguration{
+			"FIRST": {Enabled: false},
 		}}, "enable at least one"},
-		{"the first with both is taken", nil, Patch{RoleARN: "r", Checks: map[string]CheckPatch{
-			"FIRST": {Enabled: enabled(true)},
+		{"the first with both is taken", nil, Patch{RoleARN: "r", Checks: map[string]CheckConfiguration{
+			"FIRST": {Enabled: true},
 		}}, ""},
-		{"an unknown check is refused by name", full, Patch{Checks: map[string]CheckPatch{"THIRD": {}}}, `"THIRD"`},
-		{"a setting that the check has not is refused", full, Patch{Checks: map[string]CheckPatch{
+		{"an unknown check is refused by name", full, Patch{Checks: map[string]CheckConfiguration{"THIRD": {}}}, `"THIRD"`},
+		{"a setting that the check has not is refused", full, Patch{Checks: map[string]CheckConfiguration{
 			"SECOND": {Settings: map[string]string{"DAYS": "40"}},
 		}}, "SECOND takes no configuration DAYS"},
-		{"too few days are refused", full, Patch{Checks: map[string]CheckPatch{
+		{"too few days are refused", full, Patch{Checks: map[string]CheckConfiguration{
 			"FIRST": {Settings: map[string]string{"DAYS": "29"}},
 		}}, "from 30 to 90"},
-		{"too many days are refused", full, Patch{Checks: map[string]CheckPatch{
+		{"too many days are refused", full, Patch{Checks: map[string]CheckConfiguration{
 			"FIRST": {Settings: map[string]string{"DAYS": "91"}},
 		}}, "from 30 to 90"},
-		{"days that are no number are refused", full, Patch{Checks: map[string]CheckPatch{
+		{"days that are no number are refused", full, Patch{Checks: map[string]CheckConfiguration{
 			"FIRST": {Settings: map[string]string{"DAYS": "+40"}},
 		}}, "whole number"},
-		{"all checks of one that exists may be switched off", full, Patch{Checks: map[string]CheckPatch{
-			"FIRST": {Enabled: enabled(false)},
+		{"all checks of one that exists may be switched off", full, Patch{Checks: map[string]CheckConfiguration{
+			"FIRST": {Enabled: false},
 		}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +91,7 @@ func TestWhatAPatchDoesNotNameStays(t *testing.T) {
 	have := &Configuration{RoleARN: "role", Checks: map[string]CheckConfiguration{
 		"FIRST": {Enabled: true, Settings: map[string]string{"DAYS": "40"}},
 	}}
-	got, err := have.Apply(Patch{Checks: map[string]CheckPatch{"SECOND": {Enabled: enabled(true)}}}, known)
+	got, err := have.Apply(Patch{Checks: map[string]CheckConfiguration{"SECOND": {Enabled: true}}}, known)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +102,7 @@ func TestWhatAPatchDoesNotNameStays(t *testing.T) {
 	if have.Enabled("SECOND") {
 		t.Error("the old configuration changed too")
 	}
-	got, err = have.Apply(Patch{Checks: map[string]CheckPatch{"FIRST": {Enabled: enabled(false)}}}, known)
+	got, err = have.Apply(Patch{Checks: map[string]CheckConfiguration{"FIRST": {Enabled: false}}}, known)
 	if err != nil || got.Checks["FIRST"].Settings["DAYS"] != "40" {
 		t.Errorf("switched off: got %+v, %v, want the setting kept", got, err)
 	}

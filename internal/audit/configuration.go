@@ -32,15 +32,9 @@ func (c *Configuration) Enabled(check string) bool { return c != nil && c.Checks
 
 // Patch is a change to a configuration: what is not named stays.
 type Patch struct {
-	RoleARN       string // "" leaves it
-	Checks        map[string]CheckPatch
+	RoleARN       string                        // "" leaves it
+	Checks        map[string]CheckConfiguration // settings of nil leave them
 	Notifications map[string]NotificationTarget // texts of "" leave them
-}
-
-// CheckPatch is a change to what is set about one check.
-type CheckPatch struct {
-	Enabled  *bool             // nil leaves it
-	Settings map[string]string // nil leaves them
 }
 
 // Apply returns the configuration with a patch, or says why it may not be.
@@ -65,14 +59,10 @@ func (c *Configuration) Apply(p Patch, known Checks) (*Configuration, error) {
 		if err := check.validate(change.Settings); err != nil {
 			return nil, err
 		}
-		set := next.Checks[name]
-		if change.Enabled != nil {
-			set.Enabled = *change.Enabled
+		if change.Settings == nil {
+			change.Settings = next.Checks[name].Settings
 		}
-		if change.Settings != nil {
-			set.Settings = change.Settings
-		}
-		next.Checks[name] = set
+		next.Checks[name] = change
 	}
 	for name, change := range p.Notifications {
 		next.Notifications[name] = next.Notifications[name].apply(change)

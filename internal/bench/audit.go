@@ -63,10 +63,10 @@ func certificateChecks() []string {
 
 // auditAll runs one audit from its start to its last commit.
 func (m *measurement) auditAll(ctx context.Context, r *rig) (id string, took time.Duration, err error) {
-	names, on := certificateChecks(), true
-	patch := audit.Patch{RoleARN: "arn:aws:iam::000000000000:role/Bench", Checks: map[string]audit.CheckPatch{}}
+	names := certificateChecks()
+	patch := audit.Patch{RoleARN: "arn:aws:iam::000000000000:role/Bench", Checks: map[string]audit.CheckConfiguration{}}
 	for _, name := range names {
-		patch.Checks[name] = audit.CheckPatch{Enabled: &on}
+		patch.Checks[name] = audit.CheckConfiguration{Enabled: true}
 	}
 	if err := r.audits.Update(ctx, scope, patch); err != nil {
 		return "", 0, fmt.Errorf("enable the checks: %w", err)

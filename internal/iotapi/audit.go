@@ -46,7 +46,7 @@ func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.Upda
 	*wire.UpdateAccountAuditConfigurationResponse, error,
 ) {
 	p := audit.Patch{
-		RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckPatch{},
+		RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckConfiguration{},
 		Notifications: map[string]audit.NotificationTarget{},
 	}
 	for kind, t := range in.AuditNotificationTargetConfigurations {
@@ -56,7 +56,7 @@ func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.Upda
 	}
 	for name, c := range in.AuditCheckConfigurations {
 		// A client may leave out what is false; the AWS SDK for Go does.
-		p.Checks[name] = audit.CheckPatch{Enabled: new(value(c.Enabled)), Settings: c.Configuration}
+		p.Checks[name] = audit.CheckConfiguration{Enabled: value(c.Enabled), Settings: c.Configuration}
 	}
 	return nil, a.Audits.Update(ctx, scope(ctx), p)
 }

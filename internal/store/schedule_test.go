@@ -50,8 +50,8 @@ func newAuditor(t *testing.T, s *Store) *auditor {
 		TimeOfDay: func(string) time.Duration { return 6 * time.Hour }, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, sc := range []fleet.Scope{here, there} {
-		ok(t, a.Update(t.Context(), sc, audit.Patch{RoleARN: "r", Checks: map[string]audit.CheckPatch{
-			"A": {Enabled: new(true), Settings: map[string]string{}}, "B": {Enabled: new(true)},
+		ok(t, a.Update(t.Context(), sc, audit.Patch{RoleARN: "r", Checks: map[string]audit.CheckConfiguration{
+			"A": {Enabled: true, Settings: map[string]string{}}, "B": {Enabled: true},
 		}}))
 	}
 	return a
