@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -110,24 +109,17 @@ func (c *accountList) Run(ctx context.Context, p *Process) error {
 	all := struct {
 		Accounts []account `json:"accounts"`
 	}{[]account{}}
-	for token, last := "", false; !last; {
-		path := "/accounts"
-		if token != "" {
-			path += "?nextToken=" + url.QueryEscape(token)
-		}
-		var page struct {
-			Accounts  []account `json:"accounts"`
-			NextToken string    `json:"nextToken"`
-		}
-		err := c.Call.do(ctx, p, request{doing: "list accounts", method: http.MethodGet, path: path, out: &page})
-		if err != nil {
-			return err
-		}
-		if page.NextToken != "" && page.NextToken == token {
-			return errors.New("list accounts: the server gave the same page twice")
-		}
+	type page struct {
+		Accounts  []account `json:"accounts"`
+		NextToken string    `json:"nextToken"`
+	}
+	r := request{doing: "list accounts", method: http.MethodGet, path: "/accounts"}
+	err := pages(ctx, &c.Call, p, r, func(page *page) string {
 		all.Accounts = append(all.Accounts, page.Accounts...)
-		token, last = page.NextToken, page.NextToken == ""
+		return page.NextToken
+	})
+	if err != nil {
+		return err
 	}
 	if c.Call.JSON {
 		return printJSON(p.Stdout, all)

@@ -107,6 +107,27 @@ func (c *connection) do(ctx context.Context, p *Process, r request) error {
 	return nil
 }
 
+// pages sends a call for each page of a list, and has take say where the next
+// one begins, "" behind the last.
+func pages[T any](ctx context.Context, c *connection, p *Process, r request, take func(page *T) (next string)) error {
+	path, token := r.path, ""
+	for {
+		page := new(T)
+		r.out = page
+		if err := c.do(ctx, p, r); err != nil {
+			return err
+		}
+		next := take(page)
+		if next == "" {
+			return nil
+		}
+		if next == token {
+			return fmt.Errorf("%s: the server gave the same page twice", r.doing)
+		}
+		token, r.path = next, path+"?nextToken="+url.QueryEscape(next)
+	}
+}
+
 // client follows no redirect: a signature is good for one address.
 func (c *connection) client(transport http.RoundTripper) (*http.Client, error) {
 	client := &http.Client{

@@ -352,21 +352,17 @@ Examples:
 // Run lists the lists.
 func (c *crlList) Run(ctx context.Context, p *Process) error {
 	out := crlOutput{p: p, json: c.Call.JSON}
-	for token, last := "", false; !last; {
-		path := "/revocation-lists"
-		if token != "" {
-			path += "?nextToken=" + url.QueryEscape(token)
-		}
-		var page struct {
-			Lists     []revocationList `json:"revocationLists"`
-			NextToken string           `json:"nextToken"`
-		}
-		err := c.Call.do(ctx, p, request{doing: "list revocation lists", method: http.MethodGet, path: path, out: &page})
-		if err != nil {
-			return err
-		}
+	type page struct {
+		Lists     []revocationList `json:"revocationLists"`
+		NextToken string           `json:"nextToken"`
+	}
+	r := request{doing: "list revocation lists", method: http.MethodGet, path: "/revocation-lists"}
+	err := pages(ctx, &c.Call, p, r, func(page *page) string {
 		out.Lists = append(out.Lists, page.Lists...)
-		token, last = page.NextToken, page.NextToken == ""
+		return page.NextToken
+	})
+	if err != nil {
+		return err
 	}
 	if out.json {
 		return out.end()

@@ -50,35 +50,29 @@ type importPart struct {
 
 // stored asks for the batches that an earlier run has stored.
 func (r *importRun) stored(ctx context.Context) (map[int]*importOutcome, error) {
-	done := map[int]*importOutcome{}
-	base := "/imports/" + url.PathEscape(r.command.ID)
-	for path := base; ; {
-		var page struct {
-			Source    string           `json:"source"`
-			Batches   []*importOutcome `json:"batches"`
-			NextToken string           `json:"nextToken"`
-		}
-		err := r.command.Call.do(ctx, r.process, request{
-			doing: "look for the import", method: http.MethodGet, path: path, out: &page,
-		})
-		if e := new(apiError); errors.As(err, &e) && e.Exception == "ResourceNotFoundException" {
-			return done, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if page.Source != r.source {
-			return nil, fmt.Errorf("import %s began with another file, or this one has changed: take another --id",
-				r.command.ID)
-		}
+	type page struct {
+		Source    string           `json:"source"`
+		Batches   []*importOutcome `json:"batches"`
+		NextToken string           `json:"nextToken"`
+	}
+	done, source := map[int]*importOutcome{}, r.source
+	call := request{
+		doing: "look for the import", method: http.MethodGet, path: "/imports/" + url.PathEscape(r.command.ID),
+	}
+	err := pages(ctx, &r.command.Call, r.process, call, func(page *page) string {
+		source = page.Source
 		for _, b := range page.Batches {
 			done[b.Batch] = b
 		}
-		if page.NextToken == "" {
-			return done, nil
-		}
-		path = base + "?nextToken=" + url.QueryEscape(page.NextToken)
+		return page.NextToken
+	})
+	if e := new(apiError); errors.As(err, &e) && e.Exception == "ResourceNotFoundException" {
+		return map[int]*importOutcome{}, nil
 	}
+	if err == nil && source != r.source {
+		err = fmt.Errorf("import %s began with another file, or this one has changed: take another --id", r.command.ID)
+	}
+	return done, err
 }
 
 // ahead is how many batches are under way at once: one is read while one is
