@@ -422,7 +422,7 @@ func (r *run) find(ctx context.Context, url string, issuers []fleet.Issuer) (*Li
 	}
 	defer file.Close()
 	open := func() (io.Reader, error) { return crl.Decode(file.Reader()), nil }
-	l, issuer, err := verified(open, issuers, r.Now())
+	l, issuer, err := verified(open, func(*crl.List) ([]fleet.Issuer, error) { return issuers, nil }, r.Now())
 	if err == nil {
 		err = l.From(url)
 	}

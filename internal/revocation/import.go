@@ -65,26 +65,14 @@ func (s *Service) take(ctx context.Context, sc fleet.Scope, id string) (*List, e
 		}
 		return crl.Decode(r), nil
 	}
-	r, err := open()
-	if err != nil {
-		return nil, err
-	}
-	l, err := crl.Read(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.Current(s.Now()); err != nil {
-		return nil, err
-	}
-	issuers, err := s.Store.IssuersNamed(ctx, sc, l.IssuerMatch)
-	if err != nil {
-		return nil, err
-	}
-	if len(issuers) == 0 {
-		return nil, fault.New(fault.Invalid, "The certificate of the revocation list's issuer %.200q is not known: "+
-			"import it, or register it as a CA, before the list.", l.Issuer)
-	}
-	issuer, err := signer(l, issuers)
+	l, issuer, err := verified(open, func(l *crl.List) ([]fleet.Issuer, error) {
+		issuers, err := s.Store.IssuersNamed(ctx, sc, l.IssuerMatch)
+		if err == nil && len(issuers) == 0 {
+			err = fault.New(fault.Invalid, "The certificate of the revocation list's issuer %.200q is not known: "+
+				"import it, or register it as a CA, before the list.", l.Issuer)
+		}
+		return issuers, err
+	}, s.Now())
 	if err != nil {
 		return nil, err
 	}

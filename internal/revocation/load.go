@@ -26,9 +26,11 @@ const (
 // opener reads the same list again and again.
 type opener func() (io.Reader, error)
 
-// verified reads a list and finds who of some issuers signed it. The fault is
-// Invalid.
-func verified(open opener, issuers []fleet.Issuer, now time.Time) (*crl.List, *fleet.Issuer, error) {
+// verified reads a list and finds who signed it, of those who known lists for the
+// name of its issuer. The fault is Invalid.
+func verified(open opener, known func(*crl.List) ([]fleet.Issuer, error), now time.Time) (
+	*crl.List, *fleet.Issuer, error,
+) {
 	r, err := open()
 	if err != nil {
 		return nil, nil, err
@@ -38,6 +40,10 @@ func verified(open opener, issuers []fleet.Issuer, now time.Time) (*crl.List, *f
 		return nil, nil, err
 	}
 	if err := l.Current(now); err != nil {
+		return nil, nil, err
+	}
+	issuers, err := known(l)
+	if err != nil {
 		return nil, nil, err
 	}
 	issuer, err := signer(l, issuers)

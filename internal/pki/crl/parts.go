@@ -22,7 +22,10 @@ var (
 	extAuthorityKey      = []byte{0x55, 0x1d, 35}
 )
 
-var errParts = refuse("its parts do not fit together")
+var (
+	errParts    = refuse("its parts do not fit together")
+	errIndirect = refuse("it is indirect: it holds certificates of other issuers, which is not supported")
+)
 
 // next splits the first element off DER in memory.
 func next(der []byte) (tag byte, content, rest []byte, err error) {
@@ -54,6 +57,21 @@ func take(want byte, der []byte) (content, rest []byte, err error) {
 		err = errParts
 	}
 	return content, rest, err
+}
+
+// eachPart goes through the elements of a sequence.
+func eachPart(der []byte, each func(tag byte, content []byte) error) error {
+	for len(der) > 0 {
+		tag, content, rest, err := next(der)
+		if err == nil {
+			err = each(tag, content)
+		}
+		if err != nil {
+			return err
+		}
+		der = rest
+	}
+	return nil
 }
 
 func parseEntry(der []byte) (*Entry, error) {
@@ -162,7 +180,7 @@ func (e *Entry) extension(x extension) error {
 		}
 		e.Reason = int(code[0])
 	case bytes.Equal(x.id, extCertificateIssuer):
-		return refuse("it is indirect: it holds certificates of other issuers, which is not supported")
+		return errIndirect
 	case bytes.Equal(x.id, extInvalidityDate):
 	case x.critical:
 		return refuse("an entry of it has a critical extension that is not known")
@@ -211,17 +229,12 @@ func (l *List) authorityKey(der []byte) error {
 	if err != nil || len(rest) > 0 {
 		return errParts
 	}
-	for len(parts) > 0 {
-		tag, content, rest, err := next(parts)
-		if err != nil {
-			return err
-		}
+	return eachPart(parts, func(tag byte, content []byte) error {
 		if tag == 0x80 {
 			l.AuthorityKeyID = hex.EncodeToString(content)
 		}
-		parts = rest
-	}
-	return nil
+		return nil
+	})
 }
 
 // distribution reads the issuing distribution point (RFC 5280, section 5.2.5).
@@ -230,18 +243,11 @@ func (l *List) distribution(der []byte) error {
 	if err != nil || len(rest) > 0 {
 		return errParts
 	}
-	for len(parts) > 0 {
-		tag, content, rest, err := next(parts)
-		if err != nil {
-			return err
-		}
-		parts = rest
+	return eachPart(parts, func(tag byte, content []byte) error {
 		set := len(content) == 1 && content[0] != 0
 		switch {
 		case tag == 0xa0:
-			if err := l.point(content); err != nil {
-				return err
-			}
+			return l.point(content)
 		case tag == 0x81 && set:
 			l.Covers = CoversUser
 		case tag == 0x82 && set && l.Covers == CoversAll:
@@ -250,12 +256,12 @@ func (l *List) distribution(der []byte) error {
 		case tag == 0x83:
 			return refuse("it leaves out some reasons of revocation, which is not supported")
 		case tag == 0x84:
-			return refuse("it is indirect: it holds certificates of other issuers, which is not supported")
+			return errIndirect
 		default:
 			return refuse("its issuing distribution point is of a kind that is not supported")
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // point reads a DistributionPointName: the URLs among its names.
@@ -268,15 +274,10 @@ func (l *List) point(der []byte) error {
 	if tag != 0xa0 {
 		return nil // a name relative to the issuer's, which no URL is
 	}
-	for len(names) > 0 {
-		tag, content, rest, err := next(names)
-		if err != nil {
-			return err
-		}
+	return eachPart(names, func(tag byte, content []byte) error {
 		if tag == 0x86 {
 			l.Points = append(l.Points, string(content))
 		}
-		names = rest
-	}
-	return nil
+		return nil
+	})
 }

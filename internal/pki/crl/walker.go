@@ -117,27 +117,26 @@ func (w *walker) open(tag byte) (end int64, err error) {
 
 // element reads the content of an element of at most so many bytes.
 func (w *walker) element(tag byte, most int64) ([]byte, error) {
-	n, _, err := w.header(tag)
-	if err != nil {
-		return nil, err
-	}
-	if n > most {
-		return nil, refuse("a part of it is longer than %d bytes", most)
-	}
-	return w.read(int(n))
+	_, content, err := w.parts(tag, most)
+	return content, err
 }
 
 // whole reads an element with its header.
 func (w *walker) whole(tag byte, most int64) ([]byte, error) {
-	n, raw, err := w.header(tag)
+	header, content, err := w.parts(tag, most)
+	return append(header, content...), err
+}
+
+func (w *walker) parts(tag byte, most int64) (header, content []byte, err error) {
+	n, header, err := w.header(tag)
+	if err == nil && n > most {
+		err = refuse("a part of it is longer than %d bytes", most)
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if n > most {
-		return nil, refuse("a part of it is longer than %d bytes", most)
-	}
-	content, err := w.read(int(n))
-	return append(raw, content...), err
+	content, err = w.read(int(n))
+	return header, content, err
 }
 
 // time reads a moment in either form.
