@@ -1,6 +1,9 @@
 package fleetindex
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Document is a thing as queries see it.
 type Document struct {
@@ -68,14 +71,7 @@ func (t *Term) fits(value string) bool {
 	return t.Pattern.fits(value)
 }
 
-func (t *Term) fitsOne(values []string) bool {
-	for _, v := range values {
-		if t.fits(v) {
-			return true
-		}
-	}
-	return false
-}
+func (t *Term) fitsOne(values []string) bool { return slices.ContainsFunc(values, t.fits) }
 
 // fitsAttribute decides on the attribute that the term looks at, or on all for
 // a term without a field.

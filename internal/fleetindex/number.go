@@ -1,6 +1,7 @@
 package fleetindex
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -35,8 +36,8 @@ func (r *Range) contains(value string) bool {
 		return r.Low.above(strings.Compare(value, r.Low.text())) && r.High.above(strings.Compare(r.High.text(), value))
 	}
 	n, ok := Number(value)
-	return ok && (r.Low == nil || r.Low.above(compare(n, r.Low.Number))) &&
-		(r.High == nil || r.High.above(compare(r.High.Number, n)))
+	return ok && (r.Low == nil || r.Low.above(cmp.Compare(n, r.Low.Number))) &&
+		(r.High == nil || r.High.above(cmp.Compare(r.High.Number, n)))
 }
 
 // above decides on how a value compares with the bound, counted towards the
@@ -48,14 +49,4 @@ func (b *Bound) text() string {
 		return ""
 	}
 	return b.Text
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -2,6 +2,7 @@ package iotapi
 
 import (
 	"context"
+	"slices"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -85,10 +86,8 @@ func (a *API) openIndex(ctx context.Context, name string) (fleet.Indexing, error
 	if err != nil {
 		return i, err
 	}
-	for _, known := range indexes(i) {
-		if known == name {
-			return i, nil
-		}
+	if slices.Contains(indexes(i), name) {
+		return i, nil
 	}
 	if name == fleetindex.Things || name == fleetindex.ThingGroups {
 		return i, fault.New(fault.NotFound, "the index %s does not exist: it is turned on by UpdateIndexingConfiguration",
@@ -188,12 +187,7 @@ func (a *API) listIndices(ctx context.Context, in *wire.ListIndicesRequest) (*wi
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, name := range indexes(i) {
-		if name > after {
-			names = append(names, name)
-		}
-	}
+	names := slices.DeleteFunc(indexes(i), func(name string) bool { return name <= after })
 	names, more := awswire.CutPage(names, n)
 	out := &wire.ListIndicesResponse{IndexNames: names}
 	out.NextToken, err = a.Pages.Next(ctx, "ListIndices", more, last(names))

@@ -98,17 +98,5 @@ func (s *Server) purgeOnce(ctx context.Context) error {
 	if err := s.store.PurgeSuppressions(ctx); err != nil {
 		return err
 	}
-	pass := s.store.NewPurge(s.node, s.now().Add(-audit.Retention))
-	for {
-		begun := time.Now()
-		more, err := pass.Step(ctx)
-		if err != nil || !more {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(max(purgeRest, time.Since(begun))):
-		}
-	}
+	return untilDone(ctx, s.store.NewPurge(s.node, s.now().Add(-audit.Retention)).Step)
 }

@@ -58,12 +58,11 @@ func (im *importing) changedCertificates() []string {
 // apart parts changes into lists in which no thing joins a group twice: a set
 // of changes has one of each resource.
 func apart(changes []fleet.Change) (lists [][]fleet.Change) {
-	nth := map[fleet.Membership]int{}
+	nth := map[string]int{} // by thing
 	for _, c := range changes {
-		m := c.(fleet.GroupMembership).Membership
-		key := fleet.Membership{Thing: m.Thing}
-		n := nth[key]
-		nth[key]++
+		thing := c.(fleet.GroupMembership).Thing
+		n := nth[thing]
+		nth[thing]++
 		if n == len(lists) {
 			lists = append(lists, nil)
 		}

@@ -24,10 +24,7 @@ func scanTransfer(more ...any) func(scanner) (*fleet.Transfer, error) {
 		var ended *int64
 		err := r.Scan(append([]any{&t.N, &t.Certificate, &t.From, &t.To, &t.State, &t.Message, &t.Reason, &transferred,
 			&ended}, more...)...)
-		t.Transferred = fromMillis(transferred)
-		if ended != nil {
-			t.Ended = fromMillis(*ended)
-		}
+		t.Transferred, t.Ended = fromMillis(transferred), fromNullMillis(ended)
 		return t, err
 	}
 }
