@@ -36,7 +36,8 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	}
 	client := guard.New(guard.Options{Allow: s.cfg.OutgoingNetworks(), Proxy: s.cfg.OutgoingProxyURL()})
 	s.engine.Register(audit.WorkflowKind, &audit.Engine{
-		Store: s.store, Checks: check.All, WeakKeys: weak, Observer: s.metrics, Now: s.now, Gateway: true,
+		Store: s.store, Checks: check.All, WeakKeys: weak, Observer: s.metrics, Now: s.now,
+		Gateway: s.cfg.GatewayOn(),
 		Collector: &revocation.Collector{
 			Store: s.store, Downloads: &guard.Downloads{Client: client, Max: crl.MaxSize}, Own: s.identity.KnownAuthority,
 			Now: s.now,

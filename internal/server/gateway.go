@@ -49,7 +49,7 @@ func (s *Server) openGateway(ctx context.Context, _ Options) (err error) {
 		Registry: s.store, Feed: d.feed, Broker: d.broker, Certificate: certificate,
 		Default: fleet.Scope{Account: s.cfg.AccountID, Region: s.cfg.Region}, Domain: s.cfg.EndpointDomain,
 		Node: s.node, StaleLimit: s.cfg.GatewayStaleLimit, Limits: s.gatewayLimits(), Now: s.now, Log: s.log,
-		Metrics: d.metrics,
+		Metrics: d.metrics, Observers: []gateway.Observer{s.seen},
 	}
 	if s.cfg.Broker != "" {
 		o.Prefix, o.Username = broker.SharedPrefix, s.brokerIdentity()

@@ -109,6 +109,7 @@ type process struct {
 	begun   time.Time
 	url     string
 	ops     string
+	mqtt    string
 	lastErr string // the last line that was no log record; read it once ended
 }
 
@@ -116,7 +117,7 @@ type process struct {
 const overtaken = "another node is at this task"
 
 // said is a line of the log.
-type said struct{ Msg, API, Ops string }
+type said struct{ Msg, API, Ops, MQTT string }
 
 // launch starts a process, which is killed at the latest when the test ends.
 func launch(t *testing.T, cfg config.Config, stops ...stop) *process {
@@ -185,7 +186,7 @@ func start(t *testing.T, cfg config.Config, stops ...stop) *process {
 func (p *process) awaitReady(t *testing.T) {
 	t.Helper()
 	s := p.await(t, "ready")
-	p.url, p.ops = s.API, s.Ops
+	p.url, p.ops, p.mqtt = s.API, s.Ops, s.MQTT
 }
 
 // await waits for a line of the log.
