@@ -11,8 +11,9 @@ import (
 )
 
 // feedSilence is after which time without an answer the feed counts as not
-// readable. It answers every quarter of a second, with changes or without.
-const feedSilence = 2 * time.Second
+// readable. It answers every quarter of a second, with changes or without, and
+// says so itself when the database does not answer it.
+const feedSilence = 4 * time.Second
 
 // trouble is since when the feed cannot be read.
 type trouble struct {
@@ -65,14 +66,21 @@ func (g *Gateway) Ready(context.Context) error {
 // follow reads the feed until ctx ends. It never waits for anything else, so
 // that no slow reading of the registry delays what comes behind it.
 func (g *Gateway) follow(ctx context.Context) {
+	var before error
 	for ctx.Err() == nil {
 		changes, lost, err := g.Feed.Next(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		g.trouble.noted(err)
+		switch {
+		case err != nil && before == nil:
+			g.Log.Error("the feed of changes cannot be read: nobody is let in", "err", err)
+		case err == nil && before != nil:
+			g.Log.Info("the feed of changes can be read again")
+		}
+		before = err
 		if err != nil {
-			g.Log.Warn("the feed of changes could not be read", "err", err)
 			select {
 			case <-time.After(retryAfter):
 			case <-ctx.Done():

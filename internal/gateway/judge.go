@@ -172,6 +172,7 @@ func (j *judge) done(ctx context.Context, err error, again func()) {
 		again()
 		if j.err = err; j.failing.IsZero() {
 			j.failing = time.Now()
+			j.gateway.Log.Error("rights cannot be read", "err", err)
 		}
 	} else if j.certificates.empty() && j.sessions.empty() && j.working == 0 {
 		j.failing, j.err = time.Time{}, nil
@@ -180,7 +181,6 @@ func (j *judge) done(ctx context.Context, err error, again func()) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	j.gateway.Log.Warn("rights could not be read", "err", err)
 	select {
 	case <-time.After(retryAfter):
 	case <-ctx.Done():
