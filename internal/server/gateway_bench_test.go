@@ -62,7 +62,8 @@ func drop(b *testing.B, c *cordontest.Cordon, shared *cordontest.Device) {
 	b.ReportMetric(sharers/time.Since(began).Seconds(), "connects/s")
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/1024/sharers, "KiB/both-sides")
+	used := after.HeapInuse + after.StackInuse - before.HeapInuse - before.StackInuse
+	b.ReportMetric(float64(used)/1024/sharers, "KiB/both-sides")
 	var ended sync.WaitGroup
 	for _, d := range devices {
 		ended.Go(func() { _, _ = d.Ended() })
