@@ -149,6 +149,7 @@ func RunProgram(t testing.TB, dir string, env []string, path string, args ...str
 	ctx, cancel := context.WithTimeout(t.Context(), runTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.WaitDelay = time.Second // what it has started may hold its output open
 	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "HOME="+dir), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
 	out, err := cmd.CombinedOutput()

@@ -1,6 +1,7 @@
 package hook_test
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -113,13 +114,14 @@ func attach(t *testing.T, c *iot.Client, d identity, name, document string) {
 // site is a broker and where its clients' files are.
 type site struct {
 	dir, ca string
+	host    string // localhost when empty
 	port    int
 }
 
 // arguments are those of a Mosquitto client that connects as a device.
 func (s *site) arguments(d identity, clientID string, more ...string) []string {
 	return append([]string{
-		"-h", "localhost", "-p", fmt.Sprint(s.port), "--cafile", s.ca, "--cert", d.pem, "--key", d.key, "-i", clientID, "-q", "1",
+		"-h", cmp.Or(s.host, "localhost"), "-p", fmt.Sprint(s.port), "--cafile", s.ca, "--cert", d.pem, "--key", d.key, "-i", clientID, "-q", "1",
 	}, more...)
 }
 
