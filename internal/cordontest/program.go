@@ -36,6 +36,12 @@ func RabbitMQ(t testing.TB, name string) string {
 	return needed(t, "rabbitmq", []string{"/usr/lib/rabbitmq/bin/" + name}, "Debian: apt-get install rabbitmq-server")
 }
 
+// Tool is the path of a program that PATH finds and most machines have. Without
+// it the test ends as [Missing] says for its name.
+func Tool(t testing.TB, name string) string {
+	return needed(t, name, []string{name}, "Debian: apt-get install "+name)
+}
+
 // needed returns the first of some paths at which there is a program, or where
 // PATH finds it.
 func needed(t testing.TB, name string, paths []string, hint string) string {

@@ -121,7 +121,8 @@ type site struct {
 // arguments are those of a Mosquitto client that connects as a device.
 func (s *site) arguments(d identity, clientID string, more ...string) []string {
 	return append([]string{
-		"-h", cmp.Or(s.host, "localhost"), "-p", fmt.Sprint(s.port), "--cafile", s.ca, "--cert", d.pem, "--key", d.key, "-i", clientID, "-q", "1",
+		"-h", cmp.Or(s.host, "localhost"), "-p", fmt.Sprint(s.port), "--cafile", s.ca,
+		"--cert", d.pem, "--key", d.key, "-i", clientID, "-q", "1",
 	}, more...)
 }
 

@@ -40,13 +40,16 @@ func issued(t *testing.T, c *iot.Client, dir, name string) identity {
 		t.Fatal(err)
 	}
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	return identity{name, *out.CertificateId, write(t, dir, name+".pem", *out.CertificatePem), write(t, dir, name+".key", text)}
+	certificate := write(t, dir, name+".pem", *out.CertificatePem)
+	return identity{name, *out.CertificateId, certificate, write(t, dir, name+".key", text)}
 }
 
 // TestARealMosquittoObeysTheRevocationList runs the configuration and the script
 // of docs/brokers/mosquitto.md.
 func TestARealMosquittoObeysTheRevocationList(t *testing.T) {
 	path := cordontest.Mosquitto(t)
+	cordontest.Tool(t, "curl")
+	cordontest.Tool(t, "openssl")
 	c := cordontest.Start(t, cordontest.Settings(t, "sqlite"), server.Options{})
 	dir := cordontest.ProgramDir(t)
 	pump, valve := issued(t, c.IoT(), dir, "pump"), issued(t, c.IoT(), dir, "valve")

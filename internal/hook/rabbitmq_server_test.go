@@ -63,7 +63,8 @@ func startAsking(t *testing.T, ca *fixture.CA, url, token string) *site {
 // ownTopics lets a device connect under its name, and talk about what is below
 // its name.
 const ownTopics = `{"Version": "2012-10-17", "Statement": [
-	{"Effect": "Allow", "Action": "iot:Connect", "Resource": "arn:aws:iot:*:*:client/${iot:Certificate.Subject.CommonName}*"},
+	{"Effect": "Allow", "Action": "iot:Connect", 
+		"Resource": "arn:aws:iot:*:*:client/${iot:Certificate.Subject.CommonName}*"},
 	{"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"],
 		"Resource": "arn:aws:iot:*:*:topic/${iot:Certificate.Subject.CommonName}/*"},
 	{"Effect": "Allow", "Action": "iot:Subscribe",
