@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -94,24 +93,17 @@ func (c *hookTokenList) Run(ctx context.Context, p *Process) error {
 	all := struct {
 		Tokens []hookToken `json:"hookTokens"`
 	}{[]hookToken{}}
-	for token, last := "", false; !last; {
-		path := "/hook-tokens"
-		if token != "" {
-			path += "?nextToken=" + url.QueryEscape(token)
-		}
-		var page struct {
-			Tokens    []hookToken `json:"hookTokens"`
-			NextToken string      `json:"nextToken"`
-		}
-		err := c.Call.do(ctx, p, request{doing: "list hook tokens", method: http.MethodGet, path: path, out: &page})
-		if err != nil {
-			return err
-		}
-		if page.NextToken != "" && page.NextToken == token {
-			return errors.New("list hook tokens: the server gave the same page twice")
-		}
+	type page struct {
+		Tokens    []hookToken `json:"hookTokens"`
+		NextToken string      `json:"nextToken"`
+	}
+	r := request{doing: "list hook tokens", method: http.MethodGet, path: "/hook-tokens"}
+	err := pages(ctx, &c.Call, p, r, func(page *page) string {
 		all.Tokens = append(all.Tokens, page.Tokens...)
-		token, last = page.NextToken, page.NextToken == ""
+		return page.NextToken
+	})
+	if err != nil {
+		return err
 	}
 	if c.Call.JSON {
 		return printJSON(p.Stdout, all)

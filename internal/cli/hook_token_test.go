@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"github.com/cordon-iot/cordon/internal/cordontest"
-	"github.com/cordon-iot/cordon/internal/server"
+	cordon "github.com/cordon-iot/cordon/internal/server"
 )
 
 func TestHookTokensAreMadeListedAndDeleted(t *testing.T) {
-	s := cordontest.Start(t, cordontest.Settings(t, "sqlite"), server.Options{})
+	s := cordontest.Start(t, cordontest.Settings(t, "sqlite"), cordon.Options{})
 	command := func(want int, args ...string) (stdout string) {
 		t.Helper()
 		code, stdout, stderr := run(t, Process{Env: environment(
