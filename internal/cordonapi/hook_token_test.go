@@ -58,7 +58,8 @@ func TestAHookTokenIsMadeShownOnceListedAndEnded(t *testing.T) {
 		if status != http.StatusOK || len(token) < 26 || id == "" || out["name"] != "emqx 1" {
 			t.Fatalf("got %d %v, want a token", status, out)
 		}
-		if status, out := call(t, root, http.MethodPost, c.URL()+"/hook-tokens", map[string]string{}); status != http.StatusOK {
+		status, out = call(t, root, http.MethodPost, c.URL()+"/hook-tokens", map[string]string{})
+		if status != http.StatusOK {
 			t.Fatalf("got %d %v, want a token without a name", status, out)
 		}
 		first := mustList(t, root, c.URL()+"/hook-tokens?maxResults=1")
