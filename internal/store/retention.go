@@ -25,6 +25,9 @@ const leaseTime = 30 * time.Second
 //   - what is remembered of imports;
 //   - what was seen of connections before the windows of audits begin.
 //
+// Of the changes of rights it deletes those that gateways had an hour to read,
+// whatever the time.
+//
 // What is in progress has not ended, and stays. The row of a task or audit goes
 // first and with it all that can be seen of it; the rows that hung on it follow
 // in parts, also after a crash.
@@ -64,7 +67,7 @@ func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 
 func (p *Purge) delete(ctx context.Context, q querier) (more bool, err error) {
 	for _, step := range []func(context.Context, querier) (int64, error){
-		purgeLeftovers, p.tasks, p.audits, p.messages, p.imports, p.seen,
+		purgeLeftovers, p.tasks, p.audits, p.messages, p.imports, p.seen, purgeRights,
 	} {
 		n, err := step(ctx, q)
 		if err != nil {

@@ -31,8 +31,10 @@ type feedTexts struct {
 	// news reads the entries that a feed has not seen.
 	news string
 	// mark is an expression for what is committed and its entries so far, and old
-	// a condition that an entry e is before the mark of the feed f.
-	mark, old string
+	// a condition that an entry e is before the mark of the feed f; in order they
+	// are found by an index. The mark is valid unless it comes from another
+	// database server, by a copy of the tables.
+	mark, old, order, valid string
 }
 
 var sqliteFeed = &feedTexts{
@@ -40,8 +42,11 @@ var sqliteFeed = &feedTexts{
 	news: `SELECT '', '', f.purged, e.seq, e.account, e.region, e.kind, e.names, e.detail FROM right_feed f
 		LEFT JOIN right_changes e ON e.seq > @behind ORDER BY e.seq LIMIT @limit`,
 	mark: `coalesce((SELECT max(seq) FROM right_changes), 0)`,
-	old:  `e.seq <= f.mark`,
+	old:  `e.seq <= f.mark`, order: `e.seq`, valid: `TRUE`,
 }
+
+// oldestRunning is the oldest transaction that may go on.
+const oldestRunning = `CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`
 
 var postgresFeed = &feedTexts{
 	now: `SELECT CAST(pg_current_snapshot() AS TEXT), CAST(pg_postmaster_start_time() AS TEXT),
@@ -56,10 +61,33 @@ var postgresFeed = &feedTexts{
 				WHERE tx = ANY(CAST(@running AS BIGINT[])) AND seq > @page AND seq <= @last)
 			UNION ALL
 			(SELECT seq, account, region, kind, names, detail FROM right_changes
-				WHERE tx >= @xmax AND seq > @page AND seq <= @last)
+				WHERE tx >= @xmax AND tx < CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT)
+					AND seq > @page AND seq <= @last)
 		) e ON TRUE ORDER BY e.seq LIMIT @limit`,
-	mark: `CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)`,
-	old:  `e.tx < f.mark`,
+	mark:  oldestRunning,
+	old:   `e.tx < f.mark`,
+	order: `e.tx, e.seq`,
+	valid: `f.mark <= ` + oldestRunning,
+}
+
+// purgeRights deletes some old entries. Those before the mark go, and once they
+// are gone and the mark is old enough, it moves to what is committed by then: an
+// entry of a transaction that went on for long is kept as long as others.
+func purgeRights(ctx context.Context, q querier) (int64, error) {
+	d := q.dialect()
+	n, err := q.exec(ctx, `DELETE FROM right_changes WHERE seq IN (SELECT e.seq FROM right_feed f CROSS JOIN right_changes e
+		WHERE `+d.feed.old+` AND `+d.feed.valid+` ORDER BY `+d.feed.order+` LIMIT @limit)`,
+		args{"limit": purgeSlice / 10}) // each has up to a thousand names
+	if err != nil {
+		return 0, err
+	}
+	if _, err := q.exec(ctx, `UPDATE right_feed AS f SET purged = mark WHERE purged <> mark AND `+d.feed.valid,
+		nil); err != nil || n > 0 {
+		return n, err
+	}
+	_, err = q.exec(ctx, `UPDATE right_feed SET mark = `+d.feed.mark+`, marked_at = `+d.now+`
+		WHERE marked_at < `+d.now+` - @time`, args{"time": feedTime.Milliseconds()})
+	return 0, err
 }
 
 // RightsFeed follows what is noted of changes that may take rights. It is read
@@ -222,7 +250,8 @@ func (f *RightsFeed) missed(r *feedRow) bool {
 	if f.s.pool == nil {
 		return r.purged > f.at.last
 	}
-	return r.state.server != f.at.server || r.purged > f.at.xmin
+	// What was purged later than now was purged on another server.
+	return r.state.server != f.at.server || r.purged > f.at.xmin && r.purged <= r.state.xmax
 }
 
 // advance notes that a page was read. What is committed while a round of several

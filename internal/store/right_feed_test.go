@@ -157,3 +157,124 @@ func TestAFeedMissesNoChangeThatCommitsLate(t *testing.T) {
 		}
 	})
 }
+
+// noteThings notes changes of things, one entry for each.
+func noteThings(t *testing.T, s *Store, n int, prefix string) (want []string) {
+	t.Helper()
+	ok(t, s.writing(context.Background(), here, func(ctx context.Context, q querier, scope int64) error {
+		for i := range n {
+			name := fmt.Sprintf("%s%d", prefix, i)
+			want = append(want, entry(fleet.RightThing, name))
+			if err := noteRights(ctx, q, scope, fleet.RightThing, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return want
+}
+
+func TestAFeedIsReadInPages(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		f := openFeed(t, s)
+		first := noteThings(t, s, feedPage+7, "first ")
+		list, _, err := f.Next(context.Background())
+		ok(t, err)
+		if len(list) != feedPage {
+			t.Fatalf("got %d entries, want a page of %d", len(list), feedPage)
+		}
+		second := noteThings(t, s, 2*feedPage, "second ")
+		missing := map[string]bool{}
+		for _, want := range slices.Concat(first[feedPage:], second) {
+			missing[want] = true
+		}
+		for deadline := time.Now().Add(30 * time.Second); len(missing) > 0; {
+			if time.Now().After(deadline) {
+				t.Fatalf("got nothing of %d entries in time", len(missing))
+			}
+			list, lost, err := f.Next(context.Background())
+			ok(t, err)
+			if len(list) > feedPage || lost {
+				t.Fatalf("got %d entries, lost %t", len(list), lost)
+			}
+			for _, c := range list {
+				delete(missing, changeText(c))
+			}
+		}
+		// What was read behind the first page may come again, once.
+		again := 0
+		for done := false; !done; {
+			list, _, err = f.Next(context.Background())
+			ok(t, err)
+			again, done = again+len(list), len(list) == 0 && f.next == nil
+			if again > len(first)+len(second) {
+				t.Fatalf("got %d entries again", again)
+			}
+		}
+	})
+}
+
+func TestManyNamesArePartedAmongEntries(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		f := openFeed(t, s)
+		var names []string
+		for i := range 2*rightNames + 1 {
+			names = append(names, fmt.Sprint("t", i))
+		}
+		ok(t, s.writing(context.Background(), here, func(ctx context.Context, q querier, scope int64) error {
+			return noteRights(ctx, q, scope, fleet.RightThing, names...)
+		}))
+		wantChanges(t, f, entry(fleet.RightThing, names[:rightNames]...),
+			entry(fleet.RightThing, names[rightNames:2*rightNames]...), entry(fleet.RightThing, names[2*rightNames:]...))
+	})
+}
+
+// purgeRightsOnce purges as if an hour had gone by since the last mark.
+func purgeRightsOnce(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := context.Background()
+	ok(t, s.write(ctx, func(ctx context.Context, q querier) error {
+		_, err := q.exec(ctx, `UPDATE right_feed SET marked_at = 0`, nil)
+		return err
+	}))
+	p := s.NewPurge("n", time.Time{})
+	for more := true; more; {
+		var err error
+		more, err = p.Step(ctx)
+		ok(t, err)
+	}
+}
+
+func TestAReaderThatIsFarBehindHearsOfIt(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		noteThings(t, s, 3, "before ")
+		behind, ahead := openFeed(t, s), openFeed(t, s)
+		wantChanges(t, ahead, noteThings(t, s, purgeSlice, "old ")...)
+		for range 2 { // the first sets the mark
+			list, lost, err := ahead.Next(ctx)
+			if err != nil || lost || len(list) > 0 {
+				t.Errorf("got %v, %t, %v, want nothing", list, lost, err)
+			}
+			kept, err := count(ctx, s.read, `SELECT count(*) FROM right_changes`, nil)
+			ok(t, err)
+			if kept < purgeSlice {
+				t.Errorf("got %d entries, want those that had no hour", kept)
+			}
+			purgeRightsOnce(t, s)
+		}
+		kept, err := count(ctx, s.read, `SELECT count(*) FROM right_changes`, nil)
+		if ok(t, err); kept > 0 {
+			t.Errorf("got %d entries, want none", kept)
+		}
+		_, lost, err := behind.Next(ctx)
+		if ok(t, err); !lost {
+			t.Error("got nothing lost by the one that is behind")
+		}
+		fresh := openFeed(t, s)
+		want := noteThings(t, s, 2, "new ")
+		for _, f := range []*RightsFeed{behind, ahead, fresh} {
+			wantChanges(t, f, want...)
+		}
+	})
+}
