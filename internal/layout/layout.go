@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert"},
 	{"internal/gateway"},
 	{"internal/gateway/seen"},
-	{"internal/store/storetest/pgtest"},
+	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
 	{"internal/store", "internal/iotapi", "internal/cordonapi", "internal/iotlog", "internal/hook",
 		"internal/pkiweb"},
 	{"internal/store/storetest"},

@@ -49,11 +49,11 @@ func TestChangesOfCertificatesAreMadeAsASet(t *testing.T) {
 			changes = append(changes, deactivation(c))
 		}
 		// One is overtaken, one is gone.
-		applied(t, s, here, fleet.CertificateStatus{Seq: list[7].Seq, From: fleet.Active, To: fleet.Revoked})
-		ok(t, s.writing(t.Context(), here, func(ctx context.Context, q querier, _ int64) error {
-			_, err := q.exec(ctx, `DELETE FROM certificates WHERE seq = @seq`, args{"seq": list[9].Seq})
-			return err
-		}))
+		applied(t, s, here, fleet.CertificateStatus{
+			ID: list[7].ID, Seq: list[7].Seq, From: fleet.Active, To: fleet.Revoked,
+		})
+		_, err := s.behind(t, `DELETE FROM certificates WHERE seq = @seq`, args{"seq": list[9].Seq})
+		ok(t, err)
 		if got, want := applied(t, s, here, changes...), []int{7, 9}; !slices.Equal(got, want) {
 			t.Errorf("got %v refused, want %v", got, want)
 		}

@@ -186,6 +186,7 @@ func fillsOf(tables ...string) (list []fill) {
 // statements. Another scope has nothing. What they refer to is not looked for.
 func fillStore(t *testing.T, s *Store, n int, fills []fill) {
 	t.Helper()
+	defer pastStore(t, s)()
 	for _, f := range fills {
 		if err := fillOne(s, n, f); err != nil {
 			t.Fatalf("%v of %s", err, f.text)

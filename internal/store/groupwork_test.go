@@ -39,6 +39,7 @@ func workAll(t *testing.T, s *Store, work fleet.GroupWork) (n int) {
 // manyMembers makes things and puts them into a group, by one statement each.
 func manyMembers(t *testing.T, s *Store, n int, group string) {
 	t.Helper()
+	defer pastStore(t, s)()
 	const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @n) `
 	ok(t, s.writing(context.Background(), here, func(ctx context.Context, q querier, scope int64) error {
 		a := args{"n": n, "scope": scope}

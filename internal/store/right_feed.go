@@ -75,7 +75,8 @@ var postgresFeed = &feedTexts{
 // entry of a transaction that went on for long is kept as long as others.
 func purgeRights(ctx context.Context, q querier) (int64, error) {
 	d := q.dialect()
-	n, err := q.exec(ctx, `DELETE FROM right_changes WHERE seq IN (SELECT e.seq FROM right_feed f CROSS JOIN right_changes e
+	n, err := q.exec(ctx, `DELETE FROM right_changes WHERE seq IN (
+		SELECT e.seq FROM right_feed f CROSS JOIN right_changes e
 		WHERE `+d.feed.old+` AND `+d.feed.valid+` ORDER BY `+d.feed.order+` LIMIT @limit)`,
 		args{"limit": purgeSlice / 10}) // each has up to a thousand names
 	if err != nil {

@@ -281,6 +281,7 @@ func (s *Store) makeAccount(t *testing.T, id string) (int64, error) {
 
 // behind runs a statement behind the store's back.
 func (s *Store) behind(t *testing.T, text string, a args) (n int64, err error) {
+	defer pastStore(t, s)()
 	err = s.write(t.Context(), func(ctx context.Context, q querier) error {
 		n, err = q.exec(ctx, text, a)
 		return err

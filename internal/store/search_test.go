@@ -95,6 +95,7 @@ func escapeTerm(v string) string {
 // store stores a thing as queries see it.
 func storeDocument(t *testing.T, s *Store, sc fleet.Scope, d *fleetindex.Document) {
 	t.Helper()
+	defer pastStore(t, s)()
 	ctx := context.Background()
 	_, err := s.CreateThing(ctx, sc, &fleet.Thing{
 		Name: d.Name, ID: d.ID, Attributes: d.Attributes, Version: 1, Created: testNow,

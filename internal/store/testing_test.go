@@ -2,14 +2,18 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
+
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/quota"
+	"github.com/cordon-iot/cordon/internal/store/storetest/feedtest"
 	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
 )
 
@@ -54,7 +58,35 @@ func openTest(t *testing.T, dir, url string) *Store {
 			t.Error(err)
 		}
 	})
+	watchRights(t, s)
 	return s
+}
+
+// watchRights has a test fail if it changes what rights depend on and nothing of
+// it is in the feed.
+func watchRights(t *testing.T, s *Store) {
+	t.Helper()
+	feedtest.Watch(t, handleOf(t, s), s.pool != nil)
+}
+
+// pastStore begins something that is written past the store, and what it
+// returns ends it: what was done before is in the feed, what is done in between
+// need not be.
+func pastStore(t *testing.T, s *Store) (end func()) {
+	t.Helper()
+	feedtest.Check(t, handleOf(t, s), s.pool != nil)
+	return func() { feedtest.Forget(t, handleOf(t, s)) }
+}
+
+// handleOf is a handle on the database of a store.
+func handleOf(t *testing.T, s *Store) *sql.DB {
+	t.Helper()
+	if s.pool == nil {
+		return s.writeDB
+	}
+	db := stdlib.OpenDBFromPool(s.pool)
+	t.Cleanup(func() { db.Close() })
+	return db
 }
 
 // ok fails the test at once when there is an error.

@@ -229,7 +229,9 @@ func (s *Store) AcceptTransfer(ctx context.Context, sc fleet.Scope, certificate 
 		if err != nil {
 			return err
 		}
-		// In the account that offered it, the end of the transfer was noted.
+		if err := noteRights(ctx, q, end.scope, fleet.RightCertificate, certificate); err != nil {
+			return err
+		}
 		return noteRights(ctx, q, scope, fleet.RightCertificate, certificate)
 	})
 }
