@@ -32,6 +32,7 @@ func (c *Config) Check() error {
 		c.validateRootKey(),
 		c.validateAuditTime(),
 		c.validateOutgoing(),
+		c.validateIoTLog(),
 		c.validateGateway(),
 	)
 }
@@ -39,6 +40,16 @@ func (c *Config) Check() error {
 func (c *Config) validateAuditTime() error {
 	if _, set := c.AuditTime(); c.AuditTimeOfDay != "" && (!set || len(c.AuditTimeOfDay) != len(timeOfDay)) {
 		return fmt.Errorf("audit-time-of-day: %q is not a time of day in UTC: try 03:30", c.AuditTimeOfDay)
+	}
+	return nil
+}
+
+// minIoTLogBytes holds some thousand entries.
+const minIoTLogBytes = 1 << 20
+
+func (c *Config) validateIoTLog() error {
+	if c.IoTLog != "" && c.IoTLogMaxBytes < minIoTLogBytes {
+		return fmt.Errorf("iot-log-max-bytes: %d is less than %d: try 104857600", c.IoTLogMaxBytes, minIoTLogBytes)
 	}
 	return nil
 }

@@ -108,6 +108,11 @@ type Config struct {
 	LogLevel slog.Level `placeholder:"LEVEL" default:"info" help:"debug, info, warn or error."`
 	// LogFormat is text or json.
 	LogFormat string `placeholder:"FORMAT" default:"text" enum:"text,json" help:"text or json."`
+	// IoTLog is a file, "-" for standard output, or empty for no log. IoTLogMaxBytes
+	// bounds the file; as much again is in the one before it.
+	IoTLog string `name:"iot-log" placeholder:"FILE" help:"AWS IoT log entries; -: standard output, empty: none."`
+
+	IoTLogMaxBytes int64 `name:"iot-log-max-bytes" placeholder:"N" default:"104857600" help:"Its size; one more is kept."`
 }
 
 // PostgreSQL reports whether the store is PostgreSQL, not SQLite.

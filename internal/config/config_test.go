@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		AccountID: "000000000000",
 		Region:    "us-east-1",
 		Quotas:    "default",
-		LogFormat: "text",
+		LogFormat: "text", IoTLogMaxBytes: 100 << 20,
 
 		MQTTListen: "127.0.0.1:8883", EndpointDomain: "iot.localhost", GatewayStaleLimit: time.Minute,
 		GatewayQueueMessages: 10000, GatewayQueueBytes: 4 << 20, GatewayAddressRate: 200, GatewayClientRate: 5,
@@ -123,6 +123,9 @@ func TestRefusals(t *testing.T) {
 		{"a log format is known", []string{"--log-format=xml"}, nil, []string{"log-format", "json"}},
 		{"a log level is known", nil, []string{"CORDON_LOG_LEVEL", "loud"}, []string{"log-level"}},
 		{"audits by the clock", []string{"--audit-time-of-day=23:59"}, nil, nil},
+		{"a small IoT log", []string{"--iot-log=x", "--iot-log-max-bytes=1048576"}, nil, nil},
+		{"an IoT log has a least size", []string{"--iot-log=x", "--iot-log-max-bytes=1048575"}, nil,
+			[]string{"iot-log-max-bytes", "1048576"}},
 		{"a day has 24 hours", []string{"--audit-time-of-day=24:00"}, nil, []string{"audit-time-of-day", "03:30"}},
 		{"an hour has 60 minutes", []string{"--audit-time-of-day=12:60"}, nil, []string{"audit-time-of-day"}},
 		{"hours have two digits", []string{"--audit-time-of-day=3:30"}, nil, []string{"audit-time-of-day"}},

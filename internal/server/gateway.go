@@ -22,6 +22,8 @@ type devices struct {
 	feed     *store.RightsFeed
 	listener net.Listener
 	metrics  *ops.Gateway
+	// observers hear what happens; they are there before the gateway is.
+	observers []gateway.Observer
 }
 
 // openGateway makes the gateway and takes its address.
@@ -49,7 +51,7 @@ func (s *Server) openGateway(ctx context.Context, _ Options) (err error) {
 		Registry: s.store, Feed: d.feed, Broker: d.broker, Certificate: certificate,
 		Default: fleet.Scope{Account: s.cfg.AccountID, Region: s.cfg.Region}, Domain: s.cfg.EndpointDomain,
 		Node: s.node, StaleLimit: s.cfg.GatewayStaleLimit, Limits: s.gatewayLimits(), Now: s.now, Log: s.log,
-		Metrics: d.metrics, Observers: []gateway.Observer{s.seen},
+		Metrics: d.metrics, Observers: append([]gateway.Observer{s.seen}, d.observers...),
 	}
 	if s.cfg.Broker != "" {
 		o.Prefix, o.Username = broker.SharedPrefix, s.brokerIdentity()

@@ -22,6 +22,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/gateway/seen"
 	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/iotlog"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/ops"
 	"github.com/cordon-iot/cordon/internal/quota"
@@ -68,7 +69,8 @@ type Server struct {
 	listener net.Listener
 	hooks    *hookServer // nil where no address is set
 	devices  devices
-	pki      *publisher // nil without a PKI listener
+	pki      *publisher  // nil without a PKI listener
+	iotLog   *iotlog.Log // nil where there is none
 }
 
 // Run runs a Cordon until ctx ends.
@@ -88,7 +90,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
-		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openGateway, s.openHooks, s.openPKI, s.openOps,
+		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openIoTLog, s.openGateway, s.openHooks, s.openPKI, s.openOps,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -222,6 +224,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var after errgroup.Group // what ends last
 	after.Go(func() error { return s.ops.Run(opsCtx) })
 	after.Go(func() error { return s.seen.Run(opsCtx) }) // behind the gateway
+	after.Go(func() error { return s.writeIoTLog(opsCtx) })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
