@@ -98,15 +98,21 @@ func (d *Device) SetStatus(t testing.TB, c *iot.Client, status types.Certificate
 	}
 }
 
-// DeviceTLS is how a device connects to the endpoint of a scope.
-func (c *Cordon) DeviceTLS(t testing.TB, d *Device, scope fleet.Scope) *tls.Config {
+// GatewayCA is the CA that devices know the gateway by, as PEM.
+func (c *Cordon) GatewayCA(t testing.TB) string {
 	t.Helper()
 	ca, err := c.Identity().GatewayAuthority(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ca.Certificate().PEM
+}
+
+// DeviceTLS is how a device connects to the endpoint of a scope.
+func (c *Cordon) DeviceTLS(t testing.TB, d *Device, scope fleet.Scope) *tls.Config {
+	t.Helper()
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(ca.Certificate().PEM))
+	roots.AppendCertsFromPEM([]byte(c.GatewayCA(t)))
 	return &tls.Config{
 		Certificates: []tls.Certificate{d.Certificate}, RootCAs: roots,
 		ServerName: scope.EndpointName() + "." + EndpointDomain,
