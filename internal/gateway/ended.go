@@ -48,14 +48,11 @@ func (g *Gateway) ended(s *session, conn *enforce.Conn, c *mqtt.Connect, err err
 	}
 	key := clientKey{s.scope, s.clientID}
 	g.stored.keep(key, conn.Subscriptions(), expiry)
+	if forget {
+		g.forgetNow(key) // nobody gets the client id before it is done
+	}
 	if c.Will != nil && how.Will && !noWill && !g.hopeless(why) {
 		g.wills.after(s, c, expiry)
-	}
-	if forget {
-		g.errands.Go(func() {
-			<-s.gone
-			g.forget(key)
-		})
 	}
 }
 

@@ -178,6 +178,11 @@ func (noMetrics) Overflow()         {}
 // Connections is how many sessions there are.
 func (g *Gateway) Connections() int { return int(g.sessions.Load()) }
 
+// Connected reports whether a client id is connected to this node.
+func (g *Gateway) Connected(scope fleet.Scope, clientID string) bool {
+	return len(g.index.at(place{scope, fleet.RightClient, clientID})) > 0
+}
+
 // scopeOf is the account and region that a server name stands for. Source:
 // issue of the gateway: an unknown name, an address or none is the default's.
 func (g *Gateway) scopeOf(serverName string) fleet.Scope {

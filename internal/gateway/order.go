@@ -49,12 +49,17 @@ func (s *session) dismissed(o *fleet.ClientOrder) {
 func (g *Gateway) forget(key clientKey) {
 	ctx, cancel := context.WithTimeout(g.root, sendTime)
 	defer cancel()
-	g.clients.vacant(ctx, key, func() {
-		g.stored.drop(key)
-		if err := g.Broker.Forget(ctx, key.scope, key.clientID); err != nil {
-			g.Log.Warn("a stored session could not be ended", "client", key.clientID, "err", err)
-		}
-	})
+	g.clients.vacant(ctx, key, func() { g.forgetNow(key) })
+}
+
+// forgetNow ends a stored session whose client id nobody else can get.
+func (g *Gateway) forgetNow(key clientKey) {
+	ctx, cancel := context.WithTimeout(g.root, sendTime)
+	defer cancel()
+	g.stored.drop(key)
+	if err := g.Broker.Forget(ctx, key.scope, key.clientID); err != nil {
+		g.Log.Warn("a stored session could not be ended", "client", key.clientID, "err", err)
+	}
 }
 
 // challenged says that a session of another node has the client id too. Of two
