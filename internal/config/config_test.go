@@ -116,7 +116,7 @@ func TestRefusals(t *testing.T) {
 		{"a port is a number", []string{"--listen=127.0.0.1:http"}, nil, []string{"host:port"}},
 		{"a port has 16 bits", []string{"--listen=127.0.0.1:65536"}, nil, []string{"host:port"}},
 		{"both listeners on one port", []string{"--ops-listen=127.0.0.1:8080"}, nil, []string{"take another port"}},
-		{"the hooks and the API on one port", []string{"--hook-listen=127.0.0.1:8080"}, nil, []string{"hook-listen: ", "another"}},
+		{"hooks and API on one port", []string{"--hook-listen=127.0.0.1:8080"}, nil, []string{"hook-listen: ", "another"}},
 		{"hooks that others reach need TLS", []string{"--hook-listen=0.0.0.0:1"}, nil, []string{"hook-listen: ", "TLS"}},
 		{"hooks on loopback need none", []string{"--hook-listen=127.0.0.1:8083"}, nil, nil},
 		{"any free port may be asked for twice", []string{"--listen=localhost:0", "--ops-listen=localhost:0"}, nil, nil},

@@ -67,7 +67,7 @@ func TestARealMosquittoObeysTheRevocationList(t *testing.T) {
 	script := write(t, dir, "crl.sh", documented(t, "mosquitto-crl.sh", nil))
 	bring := func() {
 		t.Helper()
-		out, err := cordontest.RunProgram(t, dir, nil, "/bin/sh", script, c.PKIURL()+"/pki/"+authority.ID+".crl", devices,
+		out, err := cordontest.RunProgram(t, dir, nil, "/bin/sh", script, c.PKIURL()+"/pki/"+authority.ID+".crl.pem", devices,
 			in("revoked.pem"), in("mosquitto.pid"))
 		if err != nil {
 			t.Fatalf("bring the list: %v: %s", err, out)
