@@ -8,6 +8,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
 	"github.com/cordon-iot/cordon/internal/iotapi"
+	"github.com/cordon-iot/cordon/internal/iotdata"
 )
 
 // coveragePage is docs/coverage.md but for its tables.
@@ -20,6 +21,7 @@ func coverageReference() string {
 	var b strings.Builder
 	b.WriteString(coveragePage)
 	coverage(&b, "AWS IoT: audit, mitigation and registry", iotapi.New(iotapi.Config{}))
+	coverage(&b, "AWS IoT: data plane", iotdata.New(iotdata.Config{}))
 	coverage(&b, "Cordon's own service", cordonapi.New(cordonapi.Config{}))
 	return b.String()
 }

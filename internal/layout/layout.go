@@ -28,7 +28,8 @@ var layers = [][]string{
 		"internal/pki/keyquality",
 		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable", "internal/mqtt/mqtttest"},
-	{"internal/iotapi/wire", "internal/cordonapi/wire", "internal/awswire/gen", "internal/pki/fixture",
+	{"internal/iotapi/wire", "internal/iotdata/wire", "internal/cordonapi/wire", "internal/awswire/gen",
+		"internal/pki/fixture",
 		"internal/pki/crl", "internal/pki/ocsp"},
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
@@ -37,7 +38,7 @@ var layers = [][]string{
 	{"internal/gateway"},
 	{"internal/gateway/seen"},
 	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
-	{"internal/store", "internal/iotapi", "internal/cordonapi", "internal/iotlog", "internal/hook",
+	{"internal/store", "internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iotlog", "internal/hook",
 		"internal/pkiweb"},
 	{"internal/store/storetest"},
 	{"internal/server"},
@@ -52,9 +53,10 @@ var (
 		"internal/pki/crl", "internal/pki/ocsp",
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
-	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/cordonapi"}
-	wires    = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi"}
-	sql      = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
+	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/iotdata",
+		"internal/cordonapi"}
+	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi"}
+	sql   = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
 )
 
 // ban keeps some packages from importing some paths and what lies below them.
@@ -72,7 +74,7 @@ var bans = []ban{
 	{"the server hands settings and metrics down", slices.Concat(rules, features, parts),
 		[]string{module + "/internal/config", module + "/internal/ops"}},
 	{"front doors know no SQL",
-		[]string{"internal/iotapi", "internal/cordonapi", "internal/hook", "internal/awswire"}, sql},
+		[]string{"internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/hook", "internal/awswire"}, sql},
 }
 
 // owners are the only packages that import a module, so that it can be

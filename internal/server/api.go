@@ -19,6 +19,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/iotapi"
+	"github.com/cordon-iot/cordon/internal/iotdata"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/mitigation/action"
 	"github.com/cordon-iot/cordon/internal/ops"
@@ -65,6 +66,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				},
 				Authorities: s.identity, Workflows: s.engine, Pages: pages, Now: s.now, EndpointDomain: s.endpointDomain(),
 			}),
+			iotdata.New(iotdata.Config{Store: s.store}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
 				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,

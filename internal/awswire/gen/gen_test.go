@@ -10,7 +10,7 @@ import (
 )
 
 // packages are the folders that this command generates.
-var packages = []string{"../../iotapi/wire", "../../cordonapi/wire"}
+var packages = []string{"../../iotapi/wire", "../../iotdata/wire", "../../cordonapi/wire"}
 
 func TestGeneratedFilesAreUpToDate(t *testing.T) {
 	for _, dir := range packages {
