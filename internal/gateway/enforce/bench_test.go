@@ -1,10 +1,16 @@
 package enforce
 
 import (
+	"fmt"
+	"io"
 	"net"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/gateway/broker"
 	"github.com/cordon-iot/cordon/internal/mqtt"
 )
 
@@ -84,3 +90,71 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIdle is what a connection without traffic takes in memory, with
+// mochi's part of it and one subscription, without TLS.
+func BenchmarkIdle(b *testing.B) {
+	e, err := broker.NewEmbedded(broker.EmbeddedOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const number = 2000
+	subscribe := encoded(b, mqtt.V311, &mqtt.Subscribe{ID: 1, Filters: filters("fleet/d/+")})
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var served sync.WaitGroup
+		var all []*Conn
+		for i := range number {
+			device := &quiet{first: subscribe, ended: make(chan struct{}), answered: make(chan struct{})}
+			connect := &mqtt.Connect{Version: mqtt.V311, ClientID: fmt.Sprint("d", i), CleanStart: true}
+			c := New(Options{Conn: device, Connect: connect, Judge: allow{}, Limits: DefaultLimits()})
+			served.Go(func() { _ = e.Serve(fleet.Scope{Account: "111111111111", Region: "idle"}, c) })
+			<-device.answered
+			all = append(all, c)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/number, "heap-B/conn")
+		b.ReportMetric(float64(after.StackInuse-before.StackInuse)/number, "stack-B/conn")
+		for _, c := range all {
+			c.Kill(0)
+		}
+		served.Wait()
+	}
+}
+
+// quiet is a device that sends something and then nothing more.
+type quiet struct {
+	net.Conn
+	first    []byte
+	written  int
+	answered chan struct{} // CONNACK and SUBACK came
+	ended    chan struct{}
+	once     sync.Once
+}
+
+func (d *quiet) Read(p []byte) (int, error) {
+	if len(d.first) > 0 {
+		n := copy(p, d.first)
+		d.first = d.first[n:]
+		return n, nil
+	}
+	<-d.ended
+	return 0, io.EOF
+}
+
+func (d *quiet) Write(p []byte) (int, error) {
+	if d.written += len(p); d.written == 4+5 {
+		close(d.answered)
+	}
+	return len(p), nil
+}
+
+func (d *quiet) Close() error {
+	d.once.Do(func() { close(d.ended) })
+	return nil
+}
+func (d *quiet) SetReadDeadline(time.Time) error  { return nil }
+func (d *quiet) SetWriteDeadline(time.Time) error { return nil }

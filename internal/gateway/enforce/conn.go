@@ -25,7 +25,7 @@ const (
 	// carry messages of others than devices.
 	maxFromBroker = 1 << 20
 	// smallBuffer is what is kept of a buffer while there is nothing in it.
-	smallBuffer = 256
+	smallBuffer = 1 << 10
 	// forever is the longest that MQTT 5 has a session stored.
 	forever = (1<<32 - 1) * time.Second
 	// maxPending is how many SUBSCRIBEs may wait for the broker.
@@ -219,15 +219,20 @@ func (c *Conn) next() error {
 	c.mu.Lock()
 	c.reading = false
 	c.mu.Unlock()
+	if err != nil {
+		return c.failed(err)
+	}
+	err = c.fromDevice(f)
+	if c.waiting = time.Now(); err == nil || err == errEnded {
+		return err
+	}
+	return c.failed(err)
+}
+
+// failed sees to an error of reading or of a packet.
+func (c *Conn) failed(err error) error {
 	var wrong *mqtt.Error
 	switch {
-	case err == nil:
-		err = c.fromDevice(f)
-		c.waiting = time.Now()
-		if errors.As(err, &wrong) {
-			return c.refuse(wrong.Code, wrong.Reason)
-		}
-		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return c.woken()
 	case errors.As(err, &wrong):

@@ -253,19 +253,19 @@ func (c *Conn) deliver(f mqtt.Frame) error {
 	if !c.covered(topic) || !c.judge.Receive(topic) {
 		return c.skip(p, mqtt.NotAuthorized)
 	}
-	c.packet = c.packet[:0]
-	var err error
-	if asItIs {
-		c.packet = f.AppendTo(c.packet)
-	} else if c.packet, err = p.AppendTo(c.packet, c.version); err != nil {
-		return err
+	if !asItIs {
+		raw, err := p.AppendTo(c.packet[:0], c.version)
+		if err != nil {
+			return err
+		}
+		c.packet = emptied(raw)
+		_, f.Body = firstPacket(raw)
 	}
-	if c.maxPacket > 0 && len(c.packet) > int(c.maxPacket) { // [MQTT-3.1.2-25]: as if it had been sent.
+	if c.maxPacket > 0 && f.Size() > int(c.maxPacket) { // [MQTT-3.1.2-25]: as if it had been sent.
 		return c.skip(p, mqtt.PacketTooLarge)
 	}
-	c.sendMessage(c.packet, p.ID)
+	c.sendMessage(f, p.ID)
 	c.note(Happening{Kind: Delivered, OK: true, Topic: topic, QoS: p.QoS, Retain: p.Retain, Bytes: len(p.Payload)})
-	c.packet = emptied(c.packet)
 	return nil
 }
 

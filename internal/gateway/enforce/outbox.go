@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/mqtt"
@@ -42,12 +43,12 @@ func (l *load) take(less load) {
 	l.bytes -= less.bytes
 }
 
-// weigh is what a message counts.
-func weigh(packet []byte) load {
-	if packet[0]&dup != 0 {
+// weigh is what a message with some flags and bytes counts.
+func weigh(flags byte, bytes int) load {
+	if flags&dup != 0 {
 		return load{}
 	}
-	return load{1, len(packet)}
+	return load{1, bytes}
 }
 
 // dup is the flag of a PUBLISH that is sent again [MQTT-3.3.1-1].
@@ -78,19 +79,21 @@ func (c *Conn) send(packet []byte) {
 }
 
 // sendMessage queues a message: of QoS 1 when the window has room, with id 0 for
-// one of QoS 0. It copies packet.
-func (c *Conn) sendMessage(packet []byte, id uint16) {
+// one of QoS 0. It copies the frame.
+func (c *Conn) sendMessage(f mqtt.Frame, id uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stage == finishing {
 		return
 	}
+	weight := weigh(f.Flags, f.Size())
+	c.total.add(weight)
 	_, again := c.unacknowledged[id]
 	if id != 0 && !again && (len(c.unacknowledged) >= c.window || c.heldAt < len(c.held)) {
-		c.held = append(c.held, packet...)
-		c.total.add(weigh(packet))
+		c.held = f.AppendTo(c.held)
 	} else {
-		c.append(packet, weigh(packet))
+		c.queue = f.AppendTo(c.queue)
+		c.queued.add(weight)
 		c.leave(id)
 		c.flushLater()
 	}
@@ -125,9 +128,7 @@ func (c *Conn) acknowledged(id uint16) bool {
 	if _, ok := c.unacknowledged[id]; !ok {
 		return false
 	}
-	if delete(c.unacknowledged, id); len(c.unacknowledged) == 0 {
-		c.unacknowledged = nil
-	}
+	delete(c.unacknowledged, id)
 	if c.stage == finishing {
 		return true
 	}
@@ -139,11 +140,11 @@ func (c *Conn) acknowledged(id uint16) bool {
 
 // release moves the first message that is held to the queue.
 func (c *Conn) release() {
-	packet, id := firstMessage(c.held[c.heldAt:])
+	packet, body := firstPacket(c.held[c.heldAt:])
 	c.heldAt += len(packet)
 	c.queue = append(c.queue, packet...)
-	c.queued.add(weigh(packet))
-	c.leave(id)
+	c.queued.add(weigh(packet[0], len(packet)))
+	c.leave(idOf(body))
 	if c.heldAt == len(c.held) {
 		c.held, c.heldAt = nil, 0
 	} else if c.heldAt > len(c.held)/2 && c.heldAt > smallBuffer { // Move what is left, less often than it halves.
@@ -153,21 +154,22 @@ func (c *Conn) release() {
 	c.flushLater()
 }
 
-// firstMessage is the first of some packets that were encoded here, all of them
-// messages of QoS 1, and its id.
-func firstMessage(p []byte) (packet []byte, id uint16) {
-	remaining, at, shift := 0, 1, 0
-	for ; ; at++ {
-		remaining |= int(p[at]&0x7f) << shift
-		if shift += 7; p[at] < 0x80 {
-			break
+// firstPacket is the first of some packets that were encoded here, and its body.
+func firstPacket(p []byte) (packet, body []byte) {
+	remaining, at := 0, 1
+	for shift := 0; ; shift += 7 {
+		b := p[at]
+		remaining |= int(b&0x7f) << shift
+		if at++; b < 0x80 {
+			return p[:at+remaining], p[at : at+remaining]
 		}
 	}
-	at++
-	packet = p[:at+remaining]
-	topic := int(p[at])<<8 | int(p[at+1])
-	at += 2 + topic
-	return packet, uint16(p[at])<<8 | uint16(p[at+1])
+}
+
+// idOf is the packet id in the body of a message of QoS 1.
+func idOf(body []byte) uint16 {
+	at := 2 + int(binary.BigEndian.Uint16(body))
+	return binary.BigEndian.Uint16(body[at:])
 }
 
 // flushLater starts the goroutine if it does not run. c.mu is held.
