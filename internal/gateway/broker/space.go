@@ -49,8 +49,9 @@ type space struct {
 	mortal   bool  // a retained message has an expiry
 }
 
-// firstOrder is above every number that a resumed session is given.
-const firstOrder = 1 << 32
+// firstOrder is above every number that a resumed session is given. Its lower 16
+// bits, by which alone mochi would order messages, soon begin anew.
+const firstOrder = 1<<32 - 10
 
 func newSpace(e *Embedded, scope fleet.Scope) (*space, error) {
 	limits := mochi.NewDefaultServerCapabilities()
