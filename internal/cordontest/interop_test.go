@@ -141,7 +141,7 @@ func TestTheClientsOfOthersTalk(t *testing.T) {
 }
 
 func (w *talk) mosquitto(t *testing.T, v mqtt.Version, more ...string) {
-	pub, sub := cordontest.MosquittoClients(t)
+	pub, sub := cordontest.MosquittoClient(t, "mosquitto_pub"), cordontest.MosquittoClient(t, "mosquitto_sub")
 	name := map[mqtt.Version]string{mqtt.V311: "mqttv311", mqtt.V5: "mqttv5"}[v]
 	host, port, _ := strings.Cut(w.MQTTAddr(), ":")
 	common := append([]string{"-h", host, "-p", port, "--cafile", w.ca, "--cert", w.cert, "--key", w.key, "-V", name,

@@ -48,30 +48,13 @@ func CLI(t testing.TB) string {
 	return ""
 }
 
-// MosquittoClients are the paths of mosquitto_pub and mosquitto_sub. Without them
-// the test ends as [Missing] says for "mosquitto-clients".
-func MosquittoClients(t testing.TB) (pub, sub string) {
-	t.Helper()
-	for name, path := range map[string]*string{"mosquitto_pub": &pub, "mosquitto_sub": &sub} {
-		found, err := exec.LookPath(name)
-		if err != nil {
-			Missing(t, "mosquitto-clients", "Debian: apt-get install mosquitto-clients")
-		}
-		*path = found
-	}
-	return pub, sub
-}
-
 // MQTTJS is the path of Node.js, where MQTT.js is installed in a directory that
 // has its package.json. Without them the test ends as [Missing] says for "mqttjs".
 func MQTTJS(t testing.TB, dir string) (node string) {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err == nil {
-		_, err = os.Stat(filepath.Join(dir, "node_modules", "mqtt", "package.json"))
-	}
-	if err != nil {
-		Missing(t, "mqttjs", "Debian: apt-get install nodejs npm; then .ci/packages")
+	node = needed(t, "mqttjs", []string{"/usr/bin/node"}, "Debian: apt-get install nodejs npm; then .ci/packages")
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "mqtt", "package.json")); err != nil {
+		Missing(t, "mqttjs", "with npm installed: .ci/packages")
 	}
 	return node
 }
