@@ -134,6 +134,25 @@ func (v *visit) hears(c *mqtttest.Client, payloads ...string) (last mqtt.Publish
 // lost is the end of a connection as a network makes it.
 func (v *visit) lost(c *mqtttest.Client) { v.must(c.Conn.Close()) }
 
+// ends fails unless connections that do something end with this reason code in
+// MQTT 5. A DISCONNECT that could not be written at once is not written at all,
+// which is seen on a busy machine: one of some attempts must have it, and none
+// another.
+func (v *visit) ends(want mqtt.ReasonCode, attempt func() *mqtttest.Client) {
+	v.Helper()
+	for range 20 {
+		code, err := attempt().Ended()
+		v.must(err)
+		if v.v != mqtt.V5 || code == want {
+			return
+		}
+		if code != 0 {
+			v.Fatalf("the DISCONNECT says %s, want %s", code, want)
+		}
+	}
+	v.Fatalf("no DISCONNECT with %s came", want)
+}
+
 func (v *visit) session(c *mqtttest.Client, want bool) {
 	v.Helper()
 	if got := c.Connack.SessionPresent; got != want {
@@ -303,27 +322,21 @@ func (v *visit) keepAlive() {
 	v.subscribe(hearing, 1, v.topic+"/will")
 	silent := v.willOf("silent", "silent")
 	silent.KeepAlive = 2
-	c := v.enter(silent)
 	began := time.Now()
-	code, err := c.Ended()
-	v.must(err)
+	v.ends(mqtt.KeepAliveTimeout, func() *mqtttest.Client { return v.enter(silent) })
 	if waited := time.Since(began); waited < 2*time.Second {
 		v.Errorf("the connection ended after %s, before the keep-alive of 2 s", waited)
-	}
-	if v.v == mqtt.V5 && code != mqtt.KeepAliveTimeout {
-		v.Errorf("the DISCONNECT says %s", code)
 	}
 	v.hears(hearing, "silent")
 }
 
 func (v *visit) takeOver() {
-	older := v.in("c")
-	newer := v.in("c")
-	code, err := older.Ended()
-	v.must(err)
-	if v.v == mqtt.V5 && code != mqtt.SessionTakenOver {
-		v.Errorf("the DISCONNECT of the older says %s", code)
-	}
+	var newer *mqtttest.Client
+	v.ends(mqtt.SessionTakenOver, func() *mqtttest.Client {
+		older := v.in("c")
+		newer = v.in("c")
+		return older
+	})
 	v.subscribe(newer, 1, v.topic)
 	v.must(newer.Publish(v.topic, "x", 1))
 	v.hears(newer, "x")
@@ -460,19 +473,20 @@ func (v *visit) topicAlias() {
 	heard(v.topic+"/b", "by alias")
 	alias(v.topic+"/last", "the last one", most)
 	heard(v.topic+"/last", "the last one")
-	alias("", "unknown", most-1)
-	if code, err := c.Ended(); err != nil || code != mqtt.ProtocolError && code != mqtt.TopicAliasInvalid {
-		v.Errorf("an alias without a topic: got %s, %v", code, err)
-	}
+	v.ends(mqtt.ProtocolError, func() *mqtttest.Client { // 3.3.2.3.4
+		c := v.in("unknown")
+		v.must(c.Send(&mqtt.Publish{Properties: mqtt.Properties{}.AddNumber(mqtt.TopicAlias, 1)}))
+		return c
+	})
 }
 
 func (v *visit) topicAliasTooHigh() {
-	c := v.in("c")
-	most, _ := c.Connack.Properties.Number(mqtt.TopicAliasMaximum)
-	v.must(c.Send(&mqtt.Publish{Topic: v.topic, Properties: mqtt.Properties{}.AddNumber(mqtt.TopicAlias, most+1)}))
-	if code, err := c.Ended(); err != nil || code != mqtt.TopicAliasInvalid {
-		v.Errorf("got %s, %v, want %s", code, err, mqtt.TopicAliasInvalid)
-	}
+	v.ends(mqtt.TopicAliasInvalid, func() *mqtttest.Client {
+		c := v.in("c")
+		most, _ := c.Connack.Properties.Number(mqtt.TopicAliasMaximum)
+		v.must(c.Send(&mqtt.Publish{Topic: v.topic, Properties: mqtt.Properties{}.AddNumber(mqtt.TopicAlias, most+1)}))
+		return c
+	})
 }
 
 func (v *visit) properties() {
@@ -595,12 +609,11 @@ func (v *visit) qos2() {
 	if codes[0] != 1 {
 		v.Errorf("a subscription of QoS 2 was answered with %s, want 1", codes[0])
 	}
-	v.must(c.Send(&mqtt.Publish{Topic: v.topic, QoS: 2, ID: 9}))
-	code, err := c.Ended()
-	v.must(err)
-	if v.v == mqtt.V5 && code != mqtt.QoSNotSupported {
-		v.Errorf("a message of QoS 2 was answered with %s, want %s", code, mqtt.QoSNotSupported)
-	}
+	v.ends(mqtt.QoSNotSupported, func() *mqtttest.Client {
+		c := v.in("c")
+		v.must(c.Send(&mqtt.Publish{Topic: v.topic, QoS: 2, ID: 9}))
+		return c
+	})
 }
 
 func (v *visit) emptyID() {

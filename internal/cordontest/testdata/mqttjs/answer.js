@@ -30,7 +30,10 @@ const client = mqtt.connect(o.url, {
   }
 })
 
+// ending says that the answer arrived: what goes wrong with questions that still
+// come does not matter.
 let answered = false
+let ending = false
 client.on('connect', () => {
   client.subscribe(o.listen, { qos: 1 }, (err, granted) => {
     if (err || granted[0].qos !== 1) fail(err || granted)
@@ -41,8 +44,9 @@ client.on('message', (topic, payload) => {
   answered = true
   client.publish(o.answer, 'answer to ' + payload, { qos: 1 }, (err) => {
     if (err) fail(err)
+    ending = true
     client.end(false, {}, () => process.exit(0))
   })
 })
-client.on('error', fail)
-client.on('close', () => { if (!answered) fail('the connection was closed') })
+client.on('error', (err) => { if (!ending) fail(err) })
+client.on('close', () => { if (!ending) fail('the connection was closed') })
