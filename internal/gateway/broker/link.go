@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -151,12 +152,13 @@ func (l *link) freeID() uint16 {
 }
 
 // connect makes the connection if there is none: in MQTT 5, which carries all
-// that a message has, or in 3.1.1 where the broker knows no other. l.mu is held.
+// that a message has, or in 3.1.1 where the broker knows no other. Some say so,
+// and RabbitMQ before 3.13 hangs up. l.mu is held.
 func (l *link) connect(ctx context.Context) error {
 	if l.conn != nil {
 		return nil
 	}
-	for {
+	for l.version = mqtt.V5; ; l.version = mqtt.V311 {
 		conn, err := l.owner.dial(ctx)
 		if err != nil {
 			return err
@@ -166,22 +168,27 @@ func (l *link) connect(ctx context.Context) error {
 			ClientID: "cordon-" + l.owner.o.Node + "-" + rand.Text()[:8],
 		})
 		reader, err := greet(conn, connect)
-		var refused *refusedError
-		switch {
-		case err == nil:
+		if err == nil {
 			l.conn, l.waiting = conn, map[uint16]chan error{}
 			l.reading.Add(1)
 			go l.read(conn, reader, l.version)
 			return nil
-		case errors.As(err, &refused) && l.version == mqtt.V5 &&
-			(refused.code == mqtt.UnsupportedVersion || refused.code == mqtt.RefusedVersion):
-			l.version = mqtt.V311
-			l.owner.hangUp(conn)
-		default:
-			l.owner.hangUp(conn)
+		}
+		l.owner.hangUp(conn)
+		if l.version == mqtt.V311 || !unknownVersion(err) {
 			return err
 		}
 	}
+}
+
+// unknownVersion reports whether a broker may not have known the version of a
+// CONNECT.
+func unknownVersion(err error) bool {
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return refused.code == mqtt.UnsupportedVersion || refused.code == mqtt.RefusedVersion
+	}
+	return errors.Is(err, io.EOF)
 }
 
 // read takes acknowledgements, and sends PINGREQ, until the connection ends.
