@@ -67,3 +67,16 @@ func candidates(name string) []string {
 	}
 	return list
 }
+
+// OpenSSL is the path of the openssl program. Without it the test ends as
+// [Missing] says for "openssl".
+func OpenSSL(t testing.TB) string {
+	t.Helper()
+	for _, path := range candidates("openssl") {
+		if exec.CommandContext(t.Context(), path, "version").Run() == nil {
+			return path
+		}
+	}
+	Missing(t, "openssl", "Debian: apt-get install openssl")
+	return ""
+}

@@ -96,6 +96,7 @@ func ended(ctx context.Context, err error) error {
 type run struct {
 	*Collector
 	scope   fleet.Scope
+	ownCA   *pki.Certificate // nil where the account has none
 	mu      sync.Mutex
 	issuers map[string][]fleet.Issuer
 	lists   map[place]*entry
@@ -107,6 +108,7 @@ func (r *run) own(ctx context.Context) error {
 	if err != nil || ca == nil {
 		return err
 	}
+	r.ownCA = ca
 	known, err := r.named(ctx, ca.SubjectMatch)
 	if err != nil || slices.ContainsFunc(known, func(i fleet.Issuer) bool { return i.ID == ca.ID }) {
 		return err
@@ -196,7 +198,7 @@ func (r *run) source(ctx context.Context, s *Source) (Outcome, error) {
 		return out, err
 	}
 	out.Lists = imported.lists
-	if len(s.Points) > 0 {
+	if len(s.Points) > 0 && !r.publishedHere(s) {
 		l, err := r.fetched(ctx, s, issuers)
 		switch {
 		case err == nil && l.current(r.Now(), s.CA):
@@ -216,6 +218,15 @@ func (r *run) source(ctx context.Context, s *Source) (Outcome, error) {
 		out.State, out.Reason = fleet.SourceUntested, "the imported revocation list of its issuer has expired"
 	}
 	return out, nil
+}
+
+// publishedHere reports whether the certificates of a source are of the account's
+// own CA and name its list alone, wherever that is published. What this list says
+// is what the registry says: one that an audit fetched and kept would say for a
+// day what was so before.
+func (r *run) publishedHere(s *Source) bool {
+	return r.ownCA != nil && s.Issuer == r.ownCA.SubjectMatch && s.KeyID == r.ownCA.SubjectKeyID && len(s.Points) == 1 &&
+		strings.HasSuffix(s.Points[0], pki.PublicationPath+r.ownCA.ID+pki.ListSuffix)
 }
 
 // current reports whether a stored list still decides about certificates, of
