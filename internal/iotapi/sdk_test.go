@@ -17,7 +17,6 @@ import (
 // reason. The name of a structure with a member stands for that member anywhere
 // and all below it; the name of an operation for one that succeeds in no call.
 var unset = map[string][]string{
-	"there is no gateway, and each type of endpoint is refused":    {"DescribeEndpoint"},
 	"it says how attributes change, and is nothing that is stored": {"AttributePayload.merge"},
 	"there are no billing groups, and CreateThing refuses one":     {"DescribeThingResponse.billingGroupName"},
 	"there are no provisioning templates, and they are refused":    {"DescribeCACertificateResponse.registrationConfig"},
@@ -74,6 +73,7 @@ var journeys = []func(*journey){
 	(*journey).authorization,
 	(*journey).logging,
 	(*journey).roleAliases,
+	(*journey).endpoints,
 	(*journey).findings,
 	(*journey).suppressions,
 	(*journey).revocations,

@@ -55,7 +55,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w.leaf = pair.Certificate.X509()
 	w.states[pair.Certificate.Serial] = fleet.Active
-	w.Server = New(Config{Store: w, Authorities: authorities{w.authority}, Now: w.clock, Log: slog.New(slog.DiscardHandler)})
+	w.Server = New(Config{
+		Store: w, Authorities: authorities{w.authority}, Now: w.clock, Log: slog.New(slog.DiscardHandler),
+	})
 	return w
 }
 

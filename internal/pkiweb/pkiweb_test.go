@@ -303,6 +303,9 @@ func TestOpenSSLReadsWhatIsPublished(t *testing.T) {
 		write(t, path(name), []byte(*out.CertificateDescription.CertificatePem))
 	}
 	responder := local(t, c, good.Certificate.Leaf.OCSPServer)
+	query := func(more ...string) []string {
+		return append([]string{"ocsp", "-issuer", "ca.pem", "-CAfile", "ca.pem", "-url", responder}, more...)
+	}
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -311,21 +314,17 @@ func TestOpenSSLReadsWhatIsPublished(t *testing.T) {
 	}{
 		{"a list is verified", []string{"crl", "-inform", "DER", "-in", "crl.der", "-noout", "-CAfile", "ca.pem", "-verify"},
 			true, "verify OK"},
-		{"a list says what it is about", []string{"crl", "-in", "crl.pem", "-noout", "-text"}, true, "Only User Certificates"},
+		{"a list says what it is about", []string{"crl", "-in", "crl.pem", "-noout", "-text"}, true,
+			"Only User Certificates"},
 		{"a good certificate passes", []string{"verify", "-x509_strict", "-crl_check", "-CAfile", "ca.pem",
 			"-CRLfile", "crl.pem", "good.pem"}, true, "OK"},
 		{"one on hold does not", []string{"verify", "-crl_check", "-CAfile", "ca.pem", "-CRLfile", "crl.pem", "held.pem"},
 			false, "certificate revoked"},
-		{"OCSP with a nonce", []string{"ocsp", "-issuer", "ca.pem", "-cert", "good.pem", "-CAfile", "ca.pem", "-url", responder},
-			true, "Response verify OK"},
-		{"OCSP says good", []string{"ocsp", "-issuer", "ca.pem", "-cert", "good.pem", "-CAfile", "ca.pem", "-url", responder},
-			true, "good.pem: good"},
-		{"OCSP says on hold", []string{"ocsp", "-sha256", "-issuer", "ca.pem", "-cert", "held.pem", "-CAfile", "ca.pem",
-			"-no_nonce", "-url", responder}, true, "certificateHold"},
-		{"OCSP of two at once", []string{"ocsp", "-issuer", "ca.pem", "-cert", "good.pem", "-cert", "held.pem",
-			"-CAfile", "ca.pem", "-url", responder}, true, "held.pem: revoked"},
-		{"OCSP of what was never issued", []string{"ocsp", "-issuer", "ca.pem", "-serial", "0x1234", "-CAfile", "ca.pem",
-			"-url", responder}, true, "0x1234: unknown"},
+		{"OCSP with a nonce", query("-cert", "good.pem"), true, "Response verify OK"},
+		{"OCSP says good", query("-cert", "good.pem"), true, "good.pem: good"},
+		{"OCSP says on hold", query("-sha256", "-cert", "held.pem", "-no_nonce"), true, "certificateHold"},
+		{"OCSP of two at once", query("-cert", "good.pem", "-cert", "held.pem"), true, "held.pem: revoked"},
+		{"OCSP of what was never issued", query("-serial", "0x1234"), true, "0x1234: unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), openssl, tt.args...)
