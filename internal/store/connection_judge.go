@@ -12,7 +12,7 @@ import (
 
 const (
 	// judgedAtOnce is how many intervals are judged in one transaction.
-	judgedAtOnce = 500
+	judgedAtOnce = 200
 	// plainKept is how many intervals of a certificate are kept that are evidence
 	// of nothing and that nobody took over.
 	plainKept = 100

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -405,4 +408,105 @@ func compareWithOracle(t *testing.T, w *watch, x *traffic) {
 		t.Errorf("got %d shared and %d conflicts of %d: the traffic shows too little", len(want.shared), len(want.conflict),
 			len(x.all))
 	}
+}
+
+// Nodes that store and judge at the same time come to what one alone does.
+func TestNodesJudgeSideBySide(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		register(t, s, here, 3)
+		x := &traffic{
+			r: rand.New(rand.NewPCG(7, 7)), now: testNow, open: map[string]fleet.Interval{}, all: map[string]fleet.Interval{},
+		}
+		w := &watch{Store: s, t: t}
+		var batches [][]fleet.Interval
+		for range 80 {
+			var batch []fleet.Interval
+			for range 1 + x.r.IntN(25) {
+				batch = append(batch, x.step()...)
+			}
+			batches = append(batches, batch)
+		}
+		var clock atomic.Int64 // of all nodes
+		s.now = func() time.Time { return fromMillis(clock.Load()) }
+		stop, judges := make(chan struct{}), sync.WaitGroup{}
+		for range 3 {
+			judges.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if _, err := s.JudgeConnections(context.Background()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for _, batch := range batches {
+			w.write(batch...)
+			clock.Store(batch[len(batch)-1].From.UnixMilli())
+		}
+		close(stop)
+		judges.Wait()
+		x.now = x.now.Add(time.Hour)
+		clock.Store(x.now.UnixMilli())
+		for more := true; more; {
+			var err error
+			more, err = s.JudgeConnections(context.Background())
+			ok(t, err)
+		}
+		compareWithOracle(t, w, x)
+	})
+}
+
+// A certificate with very many connections side by side costs no more for each
+// of them than one with few.
+func BenchmarkJudgingConnections(b *testing.B) {
+	for _, n := range []int{1000, 30_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				s, err := Open(context.Background(), Options{Dir: b.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					b.Fatal(err)
+				}
+				measureJudging(b, s, n)
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// measureJudging stores n connections of one certificate that begin side by side
+// and end one behind the other, and judges them.
+func measureJudging(b *testing.B, s *Store, n int) {
+	ctx := context.Background()
+	list := make([]fleet.Interval, n)
+	for i := range list {
+		list[i] = connection(fmt.Sprint("s", i), fmt.Sprint("c", i), 1, float64(i)/1000, 0)
+	}
+	judge := func(now time.Time, what string) {
+		for part := range slices.Chunk(list, 1000) {
+			if _, err := s.WriteConnections(ctx, here, "n", part); err != nil {
+				b.Fatal(err)
+			}
+		}
+		s.now = func() time.Time { return now }
+		begun := time.Now()
+		for more := true; more; {
+			var err error
+			if more, err = s.JudgeConnections(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(n)/time.Since(begun).Seconds(), what)
+	}
+	judge(seenAt(1000), "begun/s")
+	for i := range list {
+		list[i].Until, list[i].Reason = seenAt(2000+float64(i)/1000), fleet.DisconnectLost
+	}
+	judge(seenAt(5000), "ended/s")
 }

@@ -450,3 +450,32 @@ func TestConnectionsAreReadByIndex(t *testing.T) {
 		}
 	})
 }
+
+// What was registered, and what was being audited, before connections were
+// recorded goes on.
+func TestConnectionsOfAFleetOfBefore(t *testing.T) {
+	forEachUpgrade(t, 14, slices.Concat(scopesOfTests, []string{
+		`INSERT INTO things (scope, name, id, attributes, version, created_at) VALUES (1, 'pump', 'i', '{}', 1, 5)`,
+		`INSERT INTO thing_connectivity (scope, thing, connected, changed_at, reason) VALUES (1, 'pump', FALSE, 7, 'OLD')`,
+		`INSERT INTO audits (seq, scope, id, finding_prefix, type, status, scheduled_name, checks, progress, pass,
+				position, findings, started_at)
+			VALUES (5, 1, 'a', 'p', 'ON_DEMAND_AUDIT_TASK', 'IN_PROGRESS', '', '["LOGGING_DISABLED_CHECK"]',
+				'{"LOGGING_DISABLED_CHECK":{"status":"IN_PROGRESS"}}', 3, 7, 0, 5)`,
+	}), func(t *testing.T, s *Store) {
+		w := watched(t, s)
+		register(t, s, here, 1)
+		w.write(ofThing(connection("a", "x", 1, 0, 0), "pump"), connection("b", "y", 1, 0, 0))
+		w.judgeAt(seenAt(100))
+		if got := w.sharedCertificates()[certificateID(1)]; got != "now" {
+			t.Errorf("got the certificate shared %q, want now", got)
+		}
+		if got := search(t, s, here, "connectivity.connected:true"); got != "pump" {
+			t.Errorf("got %q to be connected, want pump", got)
+		}
+		task, err := s.Audit(t.Context(), here, "a")
+		ok(t, err)
+		if task.Pass != 3 || task.Position != 7 || task.States["LOGGING_DISABLED_CHECK"].Relating != nil {
+			t.Errorf("got an audit at pass %d, %d", task.Pass, task.Position)
+		}
+	})
+}

@@ -25,7 +25,7 @@ CREATE INDEX connections_due ON connections (due_at, session) WHERE due_at IS NO
 CREATE INDEX connections_node ON connections (node, scope, session) WHERE until_at IS NULL;
 CREATE INDEX connections_thing ON connections (scope, thing, from_at) WHERE until_at IS NULL;
 CREATE INDEX connections_open ON connections (scope, certificate, from_at, session, client_id) WHERE until_at IS NULL;
-CREATE INDEX connections_unjudged ON connections (scope, certificate, from_at) WHERE NOT judged;
+CREATE INDEX connections_unjudged ON connections (scope, certificate, from_at, until_at, client_id) WHERE NOT judged;
 CREATE INDEX connections_long ON connections (scope, certificate, until_at)
     WHERE shared_at > 0 AND until_at - from_at > 5000;
 CREATE INDEX connections_shared ON connections (scope, certificate, from_at, session) WHERE shared_at > 0;
