@@ -18,9 +18,16 @@ type undecided struct {
 	task  *Task
 	until time.Time
 	asked int
+	// canceled is when somebody cancels it, zero for never.
+	canceled time.Time
 }
 
-func (u *undecided) Audit(context.Context, fleet.Scope, string) (*Task, error) { return u.task, nil }
+func (u *undecided) Audit(context.Context, fleet.Scope, string) (*Task, error) {
+	if !u.canceled.IsZero() && time.Now().After(u.canceled) {
+		u.task.Cancel(u.canceled)
+	}
+	return u.task, nil
+}
 
 func (u *undecided) Undecided(_ context.Context, _ fleet.Scope, before time.Time) (bool, error) {
 	u.asked++
@@ -89,11 +96,8 @@ func TestAnAuditWaitsUntilItIsKnownWhatConnectionsShow(t *testing.T) {
 func TestAnAuditThatIsCanceledWaitsNoLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, u := seeing(true, time.Hour)
-		go func() {
-			time.Sleep(2 * time.Second)
-			u.task.Cancel(time.Now())
-		}()
 		begun := time.Now()
+		u.canceled = begun.Add(2 * time.Second)
 		if err := e.Prepare(t.Context(), durable.ID{}); err != nil || time.Since(begun) > 3*time.Second {
 			t.Errorf("got %v after %s, want an end soon", err, time.Since(begun))
 		}

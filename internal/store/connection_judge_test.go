@@ -419,7 +419,7 @@ func TestNodesJudgeSideBySide(t *testing.T) {
 		}
 		w := &watch{Store: s, t: t}
 		var batches [][]fleet.Interval
-		for range 80 {
+		for range 40 {
 			var batch []fleet.Interval
 			for range 1 + x.r.IntN(25) {
 				batch = append(batch, x.step()...)

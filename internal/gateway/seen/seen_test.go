@@ -66,8 +66,10 @@ func (m *memory) ForgetGateway(context.Context, string) error {
 	return nil
 }
 
-func (m *memory) EndLost(context.Context, string, time.Duration) (int, bool, error) { return 0, false, nil }
-func (m *memory) JudgeConnections(context.Context) (bool, error)                    { return false, nil }
+func (m *memory) EndLost(context.Context, string, time.Duration) (int, bool, error) {
+	return 0, false, nil
+}
+func (m *memory) JudgeConnections(context.Context) (bool, error) { return false, nil }
 
 // ConnectionsUnrecorded implements Metrics.
 func (m *memory) ConnectionsUnrecorded(int) {}
