@@ -20,6 +20,9 @@ const (
 	maxStaleLimit = time.Hour
 	// maxExpiry is the longest that AWS IoT Core stores a session.
 	maxExpiry = 7 * 24 * time.Hour
+	// maxQueueMessages is a third of the packet ids that MQTT has: what waits, and
+	// twice that in a stored session, must each have one.
+	maxQueueMessages = 20_000
 	// minQueueBytes holds the longest message of AWS IoT.
 	minQueueBytes = 256 << 10
 	maxQueueBytes = 1 << 30
@@ -78,8 +81,9 @@ func (c *Config) validateGatewayLimits() (errs []error) {
 		errs = append(errs, fmt.Errorf("gateway-stale-limit: %s is not between 1s and %s: try 60s",
 			c.GatewayStaleLimit, maxStaleLimit))
 	}
-	if c.GatewayQueueMessages < 1 {
-		errs = append(errs, fmt.Errorf("gateway-queue-messages: %d is too few: try 10000", c.GatewayQueueMessages))
+	if c.GatewayQueueMessages < 1 || c.GatewayQueueMessages > maxQueueMessages {
+		errs = append(errs, fmt.Errorf("gateway-queue-messages: %d is not between 1 and %d: try 10000",
+			c.GatewayQueueMessages, maxQueueMessages))
 	}
 	if c.GatewayQueueBytes < minQueueBytes || c.GatewayQueueBytes > maxQueueBytes {
 		errs = append(errs, fmt.Errorf("gateway-queue-bytes: %d is not between %d and %d: try 4194304",

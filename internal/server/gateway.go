@@ -69,6 +69,8 @@ func (s *Server) newBroker() (broker.Broker, error) {
 	if s.cfg.Broker == "" {
 		return broker.NewEmbedded(broker.EmbeddedOptions{
 			SessionExpiry: s.cfg.GatewaySessionExpiry, Log: s.log, Now: s.now, SessionEnded: s.sessionEnded,
+			// More than a live connection may have waiting, so that its end loses nothing.
+			SessionMessages: 2 * s.cfg.GatewayQueueMessages, SessionBytes: 2 * int64(s.cfg.GatewayQueueBytes),
 		})
 	}
 	b, err := broker.NewExternal(broker.ExternalOptions{
@@ -81,9 +83,9 @@ func (s *Server) newBroker() (broker.Broker, error) {
 	return b, nil
 }
 
-// sessionEnded tells of a stored session that was ended before its time.
-func (s *Server) sessionEnded(scope fleet.Scope, reason string) {
-	s.log.Warn("a stored session was ended", "account", scope.Account, "region", scope.Region, "reason", reason)
+// sessionEnded counts a stored session that was ended before its time. The
+// broker has logged it.
+func (s *Server) sessionEnded(_ fleet.Scope, reason string) {
 	s.devices.metrics.StoredSessionEnded(reason)
 }
 

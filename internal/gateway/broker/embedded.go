@@ -25,7 +25,7 @@ type EmbeddedOptions struct {
 	// stored. In MQTT 5 the device's CONNECT says it.
 	SessionExpiry time.Duration
 	// SessionMessages and SessionBytes bound what is stored for a session without a
-	// connection. One over either is ended as a whole. SessionMessages is 60,000 at
+	// connection. One over either is ended as a whole. SessionMessages is 40,000 at
 	// most. Both must be above what may wait for a live connection.
 	SessionMessages int
 	SessionBytes    int64
@@ -43,9 +43,15 @@ type EmbeddedOptions struct {
 	Now          func() time.Time
 }
 
-// maxSessionMessages leaves some of the 65,535 packet ids that there are: mochi
-// drops a message silently that finds none.
-const maxSessionMessages = 60_000
+const (
+	// maxSessionMessages leaves some of the 65,535 packet ids that there are to the
+	// live connection that resumes such a session: mochi drops a message silently
+	// that finds none.
+	maxSessionMessages = 40_000
+	// maxInflight is how many messages a client may leave unacknowledged before its
+	// connection ends for that reason.
+	maxInflight = 65_000
+)
 
 // DefaultEmbedded are the limits of AWS IoT Core where it has such.
 func DefaultEmbedded() EmbeddedOptions {

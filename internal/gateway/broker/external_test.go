@@ -20,17 +20,17 @@ import (
 	"github.com/cordon-iot/cordon/internal/mqtt"
 )
 
-// outside is an MQTT broker that listens: the embedded one, with whatever a test
-// does to CONNECT before.
+// outside is an MQTT broker that listens: the embedded one.
 type outside struct {
 	*Embedded
 	address string
-	greet   func(net.Conn) net.Conn
 	mu      sync.Mutex
 	conns   []net.Conn
 }
 
-func listen(t *testing.T, settings *tls.Config) *outside {
+// listen starts one. What greet gives back of a connection is served; it may be
+// nil.
+func listen(t *testing.T, settings *tls.Config, greet func(net.Conn) net.Conn) *outside {
 	t.Helper()
 	o := &outside{Embedded: newEmbedded(t, EmbeddedOptions{})}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,6 @@ func listen(t *testing.T, settings *tls.Config) *outside {
 			}
 			o.mu.Lock()
 			o.conns = append(o.conns, c)
-			greet := o.greet
 			o.mu.Unlock()
 			go func() {
 				if greet != nil {
@@ -110,10 +109,11 @@ func TestADeviceIsRefusedWhileTheBrokerIsDown(t *testing.T) {
 
 func TestMessagesOfNobodySurviveALostConnection(t *testing.T) {
 	for _, v := range []mqtt.Version{mqtt.V5, mqtt.V311} {
-		server := listen(t, nil)
+		var greet func(net.Conn) net.Conn
 		if v == mqtt.V311 { // It does not know MQTT 5.
-			server.greet = onlyOld
+			greet = onlyOld
 		}
+		server := listen(t, nil, greet)
 		e := newExternal(t, ExternalOptions{URL: "mqtt://" + server.address, Node: "n"})
 		d, _ := connect(t, e, scope, staying(SharedPrefix(scope)+"d"))
 		d.subscribe("#")
@@ -182,9 +182,8 @@ func TestTheBrokerIsShownCredentials(t *testing.T) {
 		{"Cordon's own otherwise", nil, "cordon/secret"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			server := listen(t, nil)
 			shown := make(chan string, 1)
-			server.greet = func(c net.Conn) net.Conn {
+			server := listen(t, nil, func(c net.Conn) net.Conn {
 				connect, err := readConnect(c)
 				if err != nil || connect.Username == nil {
 					shown <- "nothing"
@@ -193,7 +192,7 @@ func TestTheBrokerIsShownCredentials(t *testing.T) {
 				}
 				_ = c.Close()
 				return nil
-			}
+			})
 			e := newExternal(t, ExternalOptions{URL: "tcp://" + server.address, Username: "cordon", Password: "secret"})
 			c := fresh("d")
 			c.Username = tt.username
@@ -208,7 +207,7 @@ func TestTheBrokerIsShownCredentials(t *testing.T) {
 
 func TestTheBrokerIsTrustedByItsCA(t *testing.T) {
 	pair, file := authority(t)
-	server := listen(t, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	server := listen(t, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil)
 	for _, tt := range []struct {
 		name, ca string
 		want     mqtt.ReasonCode

@@ -203,7 +203,8 @@ func (address) String() string { return "" }
 // what mochi gets was judged. The defects of v2.7.9, beside panics:
 //
 //   - A message is dropped, though acknowledged, when the channel to the
-//     goroutine that writes to the client is full (OnACLCheck).
+//     goroutine that writes to the client is full, or no packet id is free
+//     (OnACLCheck).
 //   - It is lost when it comes while its client's session is taken over
 //     (OnSessionEstablish, OnDisconnect).
 //   - Packet ids of the device and of mochi share one table: a message of the
@@ -339,10 +340,16 @@ func (g *guard) OnQosPublish(cl *client, pk packets.Packet, _ int64, _ int) {
 	}
 }
 
+// errInflight is why a connection ends whose device acknowledges nothing.
+var errInflight = errors.New("too many messages are not acknowledged")
+
 // OnACLCheck allows everything, but waits before a message is given to a client
 // whose goroutine has too many to write. It always gets on: writing to a device
-// does not wait.
+// does not wait. A client ends that has hardly a packet id left.
 func (g *guard) OnACLCheck(cl *client, _ string, write bool) bool {
+	if !write && cl.State.Inflight.Len() >= maxInflight {
+		cl.Stop(errInflight)
+	}
 	for i := 0; !write && outbound.len(cl) > room && !cl.Closed(); i++ {
 		if i < 32 {
 			runtime.Gosched()

@@ -276,3 +276,26 @@ func TestACrowdThatConnectsAtOnceIsServed(t *testing.T) {
 	}
 	all.Wait()
 }
+
+func TestADeviceThatDoesNotReadLosesItsConnectionAndNobodyWaits(t *testing.T) {
+	onEveryBroker(t, func(t *testing.T, s *site) {
+		stuck, _ := s.connect(scopeA, fresh(mqtt.V5, "stuck"), func(o *Options) { o.Limits.QueueBytes = 256 << 10 })
+		fine, _ := s.connect(scopeA, fresh(mqtt.V5, "fine"))
+		stuck.subscribe("flood")
+		fine.subscribe("flood")
+		payload := make([]byte, 100<<10)
+		for sent := 0; stuck.enforced.Ended().Cause == None; sent++ { // More than sockets take, at some time.
+			if sent > 2000 {
+				t.Fatal("it is still connected")
+			}
+			// With QoS 0: of QoS 1, Mosquitto holds back what is not acknowledged.
+			fine.send(&mqtt.Publish{Topic: "flood", Payload: payload})
+			fine.received()
+		}
+		if e := stuck.enforced.Ended(); e.Cause != QueueFull || e.Code != mqtt.QuotaExceeded {
+			t.Errorf("got %+v", e)
+		}
+		stuck.gone()
+		fine.silent()
+	})
+}

@@ -513,3 +513,44 @@ func TestPacketIdsOfBothSidesDoNotMix(t *testing.T) {
 		back.silent()
 	})
 }
+
+func TestAliasesStandForTopicsThatAreJudged(t *testing.T) {
+	onEveryBroker(t, func(t *testing.T, s *site) {
+		d, _ := s.connect(scopeA, fresh(mqtt.V5, "d"))
+		d.rights.publish = []string{"denied"}
+		listener, _ := s.connect(scopeA, fresh(mqtt.V5, "listener"))
+		listener.subscribe("#")
+		alias := func(topic string, n uint32, payload string) *mqtt.Publish {
+			return &mqtt.Publish{Topic: topic, Payload: []byte(payload),
+				Properties: mqtt.Properties{}.AddNumber(mqtt.TopicAlias, n)}
+		}
+		d.send(alias("a", 1, "1"), alias("b", 2, "2"), alias("", 1, "3"), alias("c", 1, "4"), alias("", 1, "5"))
+		for _, want := range []string{"a1", "b2", "a3", "c4", "c5"} {
+			got := listener.received()
+			if got.Topic+string(got.Payload) != want || got.Properties.Has(mqtt.TopicAlias) {
+				t.Errorf("got %+v, want %s", got, want)
+			}
+		}
+		d.send(alias("denied", 2, "6"), alias("", 2, "7"))
+		d.disconnected(mqtt.NotAuthorized)
+		d.gone()
+		listener.silent()
+	})
+}
+
+func TestADeviceOfTheOldVersionIsNotSentDisconnect(t *testing.T) {
+	onEveryBroker(t, func(t *testing.T, s *site) {
+		for _, end := range []func(*live){
+			func(d *live) { d.enforced.Kill(mqtt.AdministrativeAction) },
+			func(d *live) { d.send(publish("denied", 1)) },
+			// The broker takes the client id over by itself: no gateway is in front.
+			func(d *live) { s.dial(scopeA, fresh(mqtt.V311, "d")) },
+		} {
+			d, _ := s.connect(scopeA, fresh(mqtt.V311, "d"))
+			d.rights.publish = []string{"denied"}
+			end(d)
+			d.disconnected(0)
+			d.gone()
+		}
+	})
+}
