@@ -48,7 +48,7 @@ func (s *Server) openGateway(ctx context.Context, _ Options) (err error) {
 		return err
 	}
 	o := gateway.Options{
-		Registry: s.store, Feed: d.feed, Broker: d.broker, Certificate: certificate,
+		Registry: s.store, Registrar: s.store, Feed: d.feed, Broker: d.broker, Certificate: certificate,
 		Default: fleet.Scope{Account: s.cfg.AccountID, Region: s.cfg.Region}, Domain: s.cfg.EndpointDomain,
 		Node: s.node, StaleLimit: s.cfg.GatewayStaleLimit, Limits: s.gatewayLimits(), Now: s.now, Log: s.log,
 		Metrics: d.metrics, Observers: append([]gateway.Observer{s.seen}, d.observers...),

@@ -17,17 +17,21 @@ func (s *Store) RegisterCertificate(ctx context.Context, sc fleet.Scope, c *flee
 		if err := activeCA(ctx, q, scope, c.CAID); err != nil {
 			return err
 		}
-		list := []fleet.Certificate{*c}
-		if err := insertCertificates(ctx, q, scope, list); err != nil {
-			return err
-		}
-		c.Seq = list[0].Seq
-		return noteRights(ctx, q, scope, fleet.RightCertificate, c.ID)
+		return registerCertificate(ctx, q, scope, c)
 	})
 	if f := fault.From(err); f != nil && f.Code == fault.Exists {
 		f.ResourceID, f.ResourceARN = c.ID, sc.ARN("cert", c.ID)
 	}
 	return err
+}
+
+func registerCertificate(ctx context.Context, q querier, scope int64, c *fleet.Certificate) error {
+	list := []fleet.Certificate{*c}
+	if err := insertCertificates(ctx, q, scope, list); err != nil {
+		return err
+	}
+	c.Seq = list[0].Seq
+	return noteRights(ctx, q, scope, fleet.RightCertificate, c.ID)
 }
 
 // activeCA makes sure that a CA certificate is registered and active; without
