@@ -362,3 +362,21 @@ func TestNoTokenIsLogged(t *testing.T) {
 		t.Errorf("got a token in the log: %s", log.String())
 	}
 }
+
+func TestManyQuestionsAtOnceAreAllAnswered(t *testing.T) {
+	w := newWorld(t)
+	h := w.handler(io.Discard)
+	var askers sync.WaitGroup
+	said := make(chan string, 4*maxAtOnce)
+	for range cap(said) {
+		askers.Go(func() {
+			said <- post(h, "/hook/rabbitmq/"+hereToken+"/vhost", "", "username=pump-7&client_id=pump-7").Body.String()
+		})
+	}
+	askers.Wait()
+	for range cap(said) {
+		if got := <-said; got != "allow" {
+			t.Fatalf("got %q, want everybody answered", got)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func TestWhatIsAllAllowedIsAllowedEach(t *testing.T) {
 	}
 	values := Table{}
 	granted := 0
-	for range 20000 {
+	for range 5000 {
 		var statements []string
 		for range 1 + r.IntN(3) {
 			effect, member := "Allow", "Resource"
@@ -141,7 +141,7 @@ func TestWhatIsAllAllowedIsAllowedEach(t *testing.T) {
 			}
 		}
 	}
-	if granted < 500 {
+	if granted < 100 {
 		t.Errorf("got %d patterns that are all allowed, want enough to tell", granted)
 	}
 }

@@ -9,8 +9,13 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/cordon-iot/cordon/internal/hook"
 )
+
+// maxHookConnections bounds the connections of brokers.
+const maxHookConnections = 1024
 
 // hookServer is where brokers ask. It has a listener of its own, so that those
 // who may reach it need not be those who may reach the API, and nothing is heard
@@ -34,6 +39,7 @@ func (s *Server) openHooks(ctx context.Context, _ Options) error {
 	if err != nil {
 		return fmt.Errorf("listen for hooks: %w", err)
 	}
+	listener = netutil.LimitListener(listener, maxHookConnections)
 	s.hooks = &hookServer{listener: listener, http: &http.Server{
 		Handler: hook.New(hook.Config{
 			Registry: s.store, Store: s.store, Observe: s.metrics.Hook, Now: s.now, Log: s.log,
