@@ -240,18 +240,21 @@ func (c *call) route(service string) (*route, map[string]string, error) {
 }
 
 func (c *call) readBody(most int64) ([]byte, error) {
-	tooLarge := fault.New(fault.Invalid, "The request body is larger than %d bytes", most)
-	if c.r.ContentLength > most {
-		return nil, tooLarge
+	if c.r.ContentLength == 0 {
+		return nil, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
-	if limit := new(http.MaxBytesError); errors.As(err, &limit) {
-		return nil, tooLarge
+	tooLarge := c.r.ContentLength > most
+	if !tooLarge {
+		body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
+		if err == nil {
+			return body, nil
+		}
+		tooLarge = errors.As(err, new(*http.MaxBytesError))
 	}
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "The request body cannot be read")
+	if tooLarge {
+		return nil, fault.New(fault.Invalid, "The request body is larger than %d bytes", most)
 	}
-	return body, nil
+	return nil, fault.New(fault.Invalid, "The request body cannot be read")
 }
 
 // authenticate returns the context of the call with its caller. An unknown key

