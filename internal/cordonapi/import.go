@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
@@ -105,7 +104,7 @@ func (p *preparation) device(ctx context.Context, in *wire.Device, issuers map[s
 	}
 	d.Groups, d.Policies = in.ThingGroupNames, in.PolicyNames
 	if in.ThingName != nil {
-		t := fleet.Thing{Name: *in.ThingName, ID: uuid.NewString(), Type: value(in.ThingTypeName), Created: p.Now()}
+		t := fleet.Thing{Name: *in.ThingName, ID: fleet.NewThingID(), Type: value(in.ThingTypeName), Created: p.Now()}
 		if d.Thing, err = fleet.NewThing(t, fleet.AttributeUpdate{Values: in.Attributes}); err != nil {
 			return d, err
 		}

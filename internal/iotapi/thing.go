@@ -3,8 +3,6 @@ package iotapi
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -41,7 +39,7 @@ func (a *API) thingOperations() []awswire.Served {
 
 func (a *API) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
 	t, err := fleet.NewThing(fleet.Thing{
-		Name: *in.ThingName, ID: uuid.NewString(), Type: value(in.ThingTypeName), Created: a.Now(),
+		Name: *in.ThingName, ID: fleet.NewThingID(), Type: value(in.ThingTypeName), Created: a.Now(),
 	}, attributes(in.AttributePayload))
 	if err != nil {
 		return nil, err

@@ -127,17 +127,23 @@ func boundary(r *fleetindex.Range, b *fleetindex.Bound) any {
 }
 
 // The statements of lookups. All but the last find the things whose values lie
-// from @low to @high.
+// from @low to @high. Names of things and values of attributes that are in lower
+// case, as most are, are found by the indexes on them as they are; only the
+// others are in those on what they are in lower case.
 const (
-	byName = `SELECT name FROM things WHERE scope = @scope AND lower(name) >= @low AND lower(name) <= @high`
+	byName      = `SELECT name FROM things WHERE scope = @scope AND name >= @low AND name <= @high`
+	byMixedName = `SELECT name FROM things WHERE scope = @scope AND lower(name) >= @low AND lower(name) <= @high
+		AND lower(name) <> name`
 	byID   = `SELECT name FROM things WHERE scope = @scope AND lower(id) >= @low AND lower(id) <= @high`
 	byType = `SELECT t.name FROM thing_types y JOIN things t ON t.scope = y.scope AND t.thing_type = y.name
 			AND t.thing_type <> ''
 		WHERE y.scope = @scope AND lower(y.name) >= @low AND lower(y.name) <= @high`
 	byGroup = `SELECT m.thing FROM thing_groups g JOIN group_members m ON m.thing_group = g.seq
 		WHERE g.scope = @scope AND lower(g.name) >= @low AND lower(g.name) <= @high`
-	byValue = `SELECT thing FROM thing_attributes WHERE scope = @scope AND name = @name AND folded >= @low
-		AND folded <= @high`
+	byValue = `SELECT thing FROM thing_attributes WHERE scope = @scope AND name = @name AND value >= @low
+		AND value <= @high`
+	byMixedValue = `SELECT thing FROM thing_attributes WHERE scope = @scope AND name = @name AND folded >= @low
+		AND folded <= @high AND folded <> value`
 	byNumber = `SELECT thing FROM thing_attributes WHERE scope = @scope AND name = @name AND number >= @low
 		AND number <= @high`
 	everConnected = `SELECT thing FROM thing_connectivity WHERE scope = @scope`
@@ -149,7 +155,7 @@ func (c candidates) lookups(t *fleetindex.Term) (list []lookup, ok bool, err err
 	ends := args{"low": low, "high": high}
 	switch t.Field {
 	case fleetindex.ThingName:
-		return []lookup{{byName, ends}}, narrow, nil
+		return []lookup{{byName, ends}, {byMixedName, ends}}, narrow, nil
 	case fleetindex.ThingID:
 		return []lookup{{byID, ends}}, narrow, nil
 	case fleetindex.ThingTypeName:
@@ -169,11 +175,11 @@ func (c candidates) lookups(t *fleetindex.Term) (list []lookup, ok bool, err err
 		return c.everywhere(ends)
 	}
 	name, ok := t.Field.Attribute()
-	text := byValue
+	ends["name"] = name
 	if t.Range != nil && t.Range.Numeric {
-		text = byNumber
+		return []lookup{{byNumber, ends}}, ok, nil
 	}
-	return []lookup{{text, args{"name": name, "low": low, "high": high}}}, ok, nil
+	return []lookup{{byValue, ends}, {byMixedValue, ends}}, ok, nil
 }
 
 // everywhere are the lookups for a term without a field.
@@ -182,9 +188,10 @@ func (c candidates) everywhere(ends args) ([]lookup, bool, error) {
 	if err != nil || len(names) > mostNames {
 		return nil, false, err
 	}
-	list := []lookup{{byName, ends}, {byID, ends}, {byType, ends}, {byGroup, ends}}
+	list := []lookup{{byName, ends}, {byMixedName, ends}, {byID, ends}, {byType, ends}, {byGroup, ends}}
 	for _, name := range names {
-		list = append(list, lookup{byValue, args{"name": name, "low": ends["low"], "high": ends["high"]}})
+		of := args{"name": name, "low": ends["low"], "high": ends["high"]}
+		list = append(list, lookup{byValue, of}, lookup{byMixedValue, of})
 	}
 	return list, true, nil
 }
