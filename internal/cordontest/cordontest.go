@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -46,8 +47,34 @@ func OnEach(t *testing.T, test func(t *testing.T, c *Cordon)) {
 	}
 }
 
-// Settings are those of a fresh Cordon on a database: "sqlite" or "postgres".
+// Settings are those of a fresh Cordon on a database, "sqlite" or "postgres",
+// whose tables are there and empty.
 func Settings(t testing.TB, database string) config.Config {
+	t.Helper()
+	if database == "postgres" {
+		return settings(t, tables.URL(t))
+	}
+	cfg := settings(t, "")
+	file, err := sqliteTables()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(cfg.DataDir, "cordon.db"), file, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// EmptySettings are Settings with an empty database.
+func EmptySettings(t testing.TB, database string) config.Config {
+	t.Helper()
+	if database == "postgres" {
+		return settings(t, pgtest.URL(t))
+	}
+	return settings(t, "")
+}
+
+func settings(t testing.TB, databaseURL string) config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := config.Config{
@@ -57,8 +84,8 @@ func Settings(t testing.TB, database string) config.Config {
 		GatewayQueueMessages: 10_000, GatewayQueueBytes: 4 << 20, GatewaySessionExpiry: time.Hour,
 		RootAccessKeyID: RootID, RootSecretAccessKey: config.NewSecret(RootToken), LogFormat: "text",
 	}
-	if database == "postgres" {
-		cfg.DatabaseURL = config.NewSecret(pgtest.URL(t))
+	if databaseURL != "" {
+		cfg.DatabaseURL = config.NewSecret(databaseURL)
 		cfg.SecretsKeyFile = filepath.Join(dir, "shared-key")
 		if _, err := seal.LoadKeyFile(cfg.SecretsKeyFile, true); err != nil {
 			t.Fatal(err)

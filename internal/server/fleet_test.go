@@ -206,7 +206,7 @@ func keepable(t *testing.T, database string) config.Config {
 	preparedMu.Lock()
 	keepDirs = append(keepDirs, dir)
 	preparedMu.Unlock()
-	cfg := cordontest.Settings(t, database)
+	cfg := cordontest.EmptySettings(t, database)
 	if database == "sqlite" {
 		cfg.DataDir = dir
 		return cfg
@@ -236,7 +236,7 @@ func removeFleets() {
 // clone is settings with a copy of a database, for one test.
 func clone(t *testing.T, database string, from config.Config) config.Config {
 	t.Helper()
-	cfg := cordontest.Settings(t, database)
+	cfg := cordontest.EmptySettings(t, database)
 	if database == "postgres" {
 		cfg.SecretsKeyFile = from.SecretsKeyFile
 	}

@@ -20,7 +20,7 @@ import (
 func TestAProcessIsReadyAtOnce(t *testing.T) {
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
-			p := start(t, cordontest.Settings(t, database))
+			p := start(t, cordontest.EmptySettings(t, database))
 			took := time.Since(p.begun)
 			t.Logf("ready after %s", took)
 			if took > 20*time.Second {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,20 +29,58 @@ var (
 	there = fleet.Scope{Account: "222222222222", Region: "eu-central-1"}
 )
 
-// databases are where a store can be, each empty.
+// databases are where a store can be: url is an empty one, and tables is one
+// with empty tables, in a directory of SQLite or at a URL.
 var databases = []struct {
-	name string
-	url  func(testing.TB) string
+	name   string
+	url    func(testing.TB) string
+	tables func(t *testing.T, dir string) (url string)
 }{
-	{"sqlite", func(testing.TB) string { return "" }},
-	{"postgres", pgtest.URL},
+	{"sqlite", func(testing.TB) string { return "" }, copyTables},
+	{"postgres", pgtest.URL, func(t *testing.T, _ string) string { return tables.URL(t) }},
+}
+
+// tables and sqliteTables are made once: migrations take longer than most tests.
+var (
+	tables       = pgtest.Template{Make: func(url string) error { return makeTables(Options{URL: url}) }}
+	sqliteTables = sync.OnceValues(func() ([]byte, error) {
+		dir, err := os.MkdirTemp("", "cordon-tables-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		if err := makeTables(Options{Dir: dir}); err != nil {
+			return nil, err
+		}
+		return os.ReadFile(filepath.Join(dir, "cordon.db"))
+	})
+)
+
+func makeTables(o Options) error {
+	o.Now, o.Log = time.Now, slog.New(slog.DiscardHandler)
+	s, err := Open(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+func copyTables(t *testing.T, dir string) string {
+	t.Helper()
+	file, err := sqliteTables()
+	ok(t, err)
+	ok(t, os.WriteFile(filepath.Join(dir, "cordon.db"), file, 0o600))
+	return ""
 }
 
 // forEachDatabase runs a test on an empty store of each database.
 func forEachDatabase(t *testing.T, run func(t *testing.T, s *Store)) {
 	t.Helper()
 	for _, db := range databases {
-		t.Run(db.name, func(t *testing.T) { run(t, openTest(t, t.TempDir(), db.url(t))) })
+		t.Run(db.name, func(t *testing.T) {
+			dir := t.TempDir()
+			run(t, openTest(t, dir, db.tables(t, dir)))
+		})
 	}
 }
 

@@ -51,6 +51,12 @@ var process = sync.OnceValues(func() (*Cluster, error) { return Start(Options{})
 // It may be called by several tests at once, and several times by one.
 func URL(t testing.TB) string {
 	t.Helper()
+	return database(t, need(t), empty)
+}
+
+// need returns the cluster, or skips the test.
+func need(t testing.TB) *Cluster {
+	t.Helper()
 	c, err := process()
 	switch {
 	case errors.Is(err, ErrNotInstalled) && !required():
@@ -58,7 +64,14 @@ func URL(t testing.TB) string {
 	case err != nil:
 		t.Fatalf("start PostgreSQL for the tests: %v", err)
 	}
-	name, err := c.CreateDatabase(t.Context())
+	return c
+}
+
+// database returns the URL of a copy of another one, for as long as a test
+// runs.
+func database(t testing.TB, c *Cluster, of string) string {
+	t.Helper()
+	name, err := c.copy(t.Context(), of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +82,32 @@ func URL(t testing.TB) string {
 		}
 	})
 	return c.URL(name)
+}
+
+// Template is a database that others begin as copies of: what every test would
+// have to make in an empty one is made once in a process.
+type Template struct {
+	// Make fills the database, which is empty, and leaves no connection to it.
+	Make func(url string) error
+
+	once sync.Once
+	name string
+	err  error
+}
+
+// URL is [URL] of a copy of the template. The first call makes the template.
+func (p *Template) URL(t testing.TB) string {
+	t.Helper()
+	c := need(t)
+	p.once.Do(func() {
+		if p.name, p.err = c.CreateDatabase(context.Background()); p.err == nil {
+			p.err = p.Make(c.URL(p.name))
+		}
+	})
+	if p.err != nil {
+		t.Fatalf("make a database to copy: %v", p.err)
+	}
+	return database(t, c, p.name)
 }
 
 func required() bool {
@@ -209,9 +248,14 @@ func (c *Cluster) URL(database string) string {
 
 // CreateDatabase makes an empty database and returns its name, which no other
 // database of the cluster has or had.
-func (c *Cluster) CreateDatabase(ctx context.Context) (string, error) {
+func (c *Cluster) CreateDatabase(ctx context.Context) (string, error) { return c.copy(ctx, empty) }
+
+// empty is what PostgreSQL copies empty databases from.
+const empty = "template1"
+
+func (c *Cluster) copy(ctx context.Context, of string) (string, error) {
 	name := c.databases()
-	return name, c.exec(ctx, "CREATE DATABASE "+name)
+	return name, c.exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+of)
 }
 
 // DropDatabase removes a database and ends the connections that are left to it.
