@@ -27,10 +27,11 @@ func shareDynamic(ctx context.Context, q querier, scope int64) error {
 
 // defineDynamic keeps everybody from judging things until the transaction,
 // which changes a dynamic group, ends. It comes before any other lock.
-func defineDynamic(ctx context.Context, q querier, scope int64) error {
+func (s *Store) defineDynamic(ctx context.Context, q querier, scope int64) error {
 	if err := lockDynamic(ctx, q, scope, q.dialect().defineDynamic); err != nil {
 		return err
 	}
+	s.dynamics.mayHave(scope)
 	// Not the next number: one that was rolled back would come again, with
 	// other groups behind it.
 	if _, err := q.exec(ctx, `UPDATE scopes SET dynamic_version = @version WHERE scope = @scope`,
@@ -68,6 +69,39 @@ const maxDynamicSets = 1000
 type dynamicSets struct {
 	mu   sync.Mutex
 	sets map[int64]*dynamicSet
+	// none are scopes that have no dynamic group, and false from the moment at
+	// which one of them may have.
+	none map[int64]bool
+}
+
+// mayHave notes that a scope may have dynamic groups from now on.
+func (d *dynamicSets) mayHave(scope int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.none == nil {
+		d.none = map[int64]bool{}
+	}
+	d.none[scope] = false
+}
+
+// hasNone reports whether a scope is known to have no dynamic group.
+func (d *dynamicSets) hasNone(scope int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.none[scope]
+}
+
+// noteNone notes that a scope was seen to have no dynamic group, by one who
+// keeps others from making one.
+func (d *dynamicSets) noteNone(scope int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.none == nil {
+		d.none = map[int64]bool{}
+	}
+	if _, known := d.none[scope]; !known {
+		d.none[scope] = true
+	}
 }
 
 func (d *dynamicSets) get(scope, version int64) *dynamicSet {
@@ -91,11 +125,17 @@ func (d *dynamicSets) put(scope int64, set *dynamicSet) {
 // dynamicGroups returns the dynamic groups of a scope, which the transaction
 // keeps as they are.
 func (s *Store) dynamicGroups(ctx context.Context, q querier, scope int64) (*dynamicSet, error) {
+	if s.dynamics.hasNone(scope) {
+		return &dynamicSet{}, nil
+	}
 	version, err := count(ctx, q, `SELECT dynamic_version FROM scopes WHERE scope = @scope`, args{"scope": scope})
 	if err != nil {
 		return nil, fmt.Errorf("look for dynamic groups: %w", err)
 	}
 	if version == 0 {
+		if s.pool == nil { // nobody else makes groups
+			s.dynamics.noteNone(scope)
+		}
 		return &dynamicSet{}, nil
 	}
 	if set := s.dynamics.get(scope, version); set != nil {
@@ -282,7 +322,7 @@ func (s *Store) UpdateDynamicGroup(ctx context.Context, sc fleet.Scope, name str
 ) (g *fleet.Group, work fleet.GroupWork, err error) {
 	err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		work = ""
-		if err := defineDynamic(ctx, q, scope); err != nil {
+		if err := s.defineDynamic(ctx, q, scope); err != nil {
 			return err
 		}
 		if g, err = findGroup(ctx, q, scope, name); err != nil {

@@ -61,7 +61,7 @@ func (s *Store) CreateGroup(ctx context.Context, sc fleet.Scope, g *fleet.Group,
 	err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		work = ""
 		if g.Dynamic != nil {
-			if err := defineDynamic(ctx, q, scope); err != nil {
+			if err := s.defineDynamic(ctx, q, scope); err != nil {
 				return err
 			}
 		}
@@ -259,7 +259,7 @@ func (s *Store) DeleteGroup(ctx context.Context, sc fleet.Scope, d fleet.GroupDe
 	err = s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		work = ""
 		if d.Dynamic {
-			if err := defineDynamic(ctx, q, scope); err != nil {
+			if err := s.defineDynamic(ctx, q, scope); err != nil {
 				return err
 			}
 		}

@@ -36,7 +36,7 @@ func (s *Store) Indexing(ctx context.Context, sc fleet.Scope) (i fleet.Indexing,
 // indexing. What a dynamic group asks for stays indexed, by an Invalid fault.
 func (s *Store) UpdateIndexing(ctx context.Context, sc fleet.Scope, change func(*fleet.Indexing) error) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
-		if err := defineDynamic(ctx, q, scope); err != nil {
+		if err := s.defineDynamic(ctx, q, scope); err != nil {
 			return err
 		}
 		if err := lockScope(ctx, q, scope); err != nil {

@@ -101,8 +101,14 @@ func (q sqliteQuerier) execPositional(ctx context.Context, text string, a []any)
 	return res.RowsAffected()
 }
 
+// query looks at the caller's context before the statement, which then runs to
+// its end: it is short, and database/sql and the driver would have a goroutine
+// each wait for the caller to leave.
 func (q sqliteQuerier) query(ctx context.Context, text string, a args) (rows, error) {
-	return q.r.QueryContext(ctx, text, sqliteArgs(a)...)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return q.r.QueryContext(context.WithoutCancel(ctx), text, sqliteArgs(a)...)
 }
 
 func (q sqliteQuerier) dialect() *dialect { return sqliteDialect }

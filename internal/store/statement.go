@@ -95,12 +95,17 @@ func (p preparedReader) QueryContext(ctx context.Context, text string, args ...a
 type preparedWriter struct {
 	tx *sql.Tx
 	*statements
+	mine   map[string]*sql.Stmt // those of the transaction
 	wanted *[]string
 }
 
 func (p preparedWriter) ready(ctx context.Context, text string) *sql.Stmt {
+	if stmt := p.mine[text]; stmt != nil {
+		return stmt
+	}
 	if stmt := p.find(text); stmt != nil {
-		return p.tx.StmtContext(ctx, stmt)
+		p.mine[text] = p.tx.StmtContext(ctx, stmt)
+		return p.mine[text]
 	}
 	if p.count(text) {
 		*p.wanted = append(*p.wanted, text)

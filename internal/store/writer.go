@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 )
 
@@ -86,16 +87,22 @@ func (w *writer) run() {
 	}
 }
 
-// gather takes what is waiting, without waiting for more.
+// gather takes what is waiting. It waits for no more, but lets those go first
+// who are about to ask for a write: a commit for one costs as much as for many.
 func (w *writer) gather(first *write) []*write {
 	batch := []*write{first}
-	for len(batch) < maxBatch {
+	for yielded := false; len(batch) < maxBatch; {
 		select {
 		case item := <-w.queue:
-			batch = append(batch, item)
+			batch, yielded = append(batch, item), false
+			continue
 		default:
-			return batch
 		}
+		if yielded {
+			break
+		}
+		runtime.Gosched()
+		yielded = true
 	}
 	return batch
 }
@@ -130,11 +137,12 @@ func (w *writer) transact(batch []*write, wanted *[]string) error {
 		return fmt.Errorf("begin batch: %w", err)
 	}
 	defer tx.Rollback()
+	prepared := preparedWriter{tx, w.prepared, map[string]*sql.Stmt{}, wanted}
 	for _, item := range batch {
 		if item.err = item.ctx.Err(); item.err != nil {
 			continue
 		}
-		if err := w.step(ctx, preparedWriter{tx, w.prepared, wanted}, item); err != nil {
+		if err := w.step(ctx, prepared, item); err != nil {
 			return err
 		}
 	}
