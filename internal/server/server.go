@@ -216,6 +216,7 @@ func (s *Server) OpsURL() string { return "http://" + s.ops.Addr().String() }
 // Run serves until ctx ends, then drains: no more calls are taken, those in
 // hand are answered, slices in hand end or are left for the next start.
 func (s *Server) Run(ctx context.Context) error {
+	holdFloor()
 	if err := s.engine.Launch(); err != nil {
 		return errors.Join(err, s.close())
 	}
