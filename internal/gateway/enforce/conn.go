@@ -67,6 +67,7 @@ type Conn struct {
 	gone    int
 	aliases []string
 	waiting time.Time // since when nothing came from the device
+	begun   bool      // the broker has asked for CONNECT
 	left    bool      // the device sent DISCONNECT
 	message mqtt.Publish
 
@@ -180,6 +181,10 @@ func seconds(d time.Duration) uint32 { return uint32(min(int64(d/time.Second), 1
 // the last it gives io.EOF, whyever the connection ended.
 func (c *Conn) Read(p []byte) (n int, err error) {
 	defer c.contain(&err)
+	if !c.begun && c.over() {
+		return 0, io.EOF // The broker is to know nothing of who was turned away before.
+	}
+	c.begun = true
 	for c.gone == len(c.ready) {
 		if err := c.next(); err != nil {
 			return 0, err

@@ -66,6 +66,17 @@ func TestKillBeforeConnackIsARefusal(t *testing.T) {
 	}
 }
 
+func TestTheBrokerHearsNothingOfWhoWasTurnedAway(t *testing.T) {
+	r := newRig(t, nil)
+	r.Kill(mqtt.NotAuthorized)
+	if p := r.broker.next(); p != nil {
+		t.Errorf("the broker got %+v", p)
+	}
+	if got := want[*mqtt.Connack](r.device); got.Code != mqtt.NotAuthorized {
+		t.Errorf("got %v", got.Code)
+	}
+}
+
 func TestKillDoesNotWaitForADeviceThatIsStuck(t *testing.T) {
 	r := connected(t, nil)
 	flood := encoded(t, mqtt.V5, &mqtt.Publish{Topic: "a", Payload: make([]byte, 100<<10)})
@@ -263,6 +274,25 @@ func TestAFilterIsLiveBeforeItIsJudged(t *testing.T) {
 		t.Errorf("when it is judged, live are %q", got)
 	}
 }
+
+func TestAPanicOfTheSocketEndsOneConnection(t *testing.T) {
+	r := connected(t, nil)
+	r.Conn.device = broken{r.Conn.device}
+	r.broker.send(publish("a", 0))
+	for r.broker.next() != nil {
+	}
+	if e := r.Ended(); e.Cause != Lost {
+		t.Errorf("got %+v", e)
+	}
+	if p := r.device.next(); p != nil {
+		t.Errorf("got %+v, want the end", p)
+	}
+}
+
+// broken is a socket that cannot be written to.
+type broken struct{ net.Conn }
+
+func (broken) Write([]byte) (int, error) { panic("broken") }
 
 // judging is a Judge that does something before it judges filters.
 type judging struct {

@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/mqtt"
@@ -183,6 +184,7 @@ func (c *Conn) flushLater() {
 // flush writes until nothing is left, then ends. Everything that was queued in
 // the meantime is one write, and with TLS one record.
 func (c *Conn) flush() {
+	defer c.containFlush()
 	var batch []byte
 	for {
 		var written load
@@ -216,6 +218,15 @@ func (c *Conn) flush() {
 			c.queue = nil
 			c.mu.Unlock()
 		}
+	}
+}
+
+// containFlush turns a panic below the connection, in TLS or WebSocket, into its
+// end.
+func (c *Conn) containFlush() {
+	if broken := recover(); broken != nil {
+		_ = c.raw.Close()
+		c.stop(End{Cause: Lost, Reason: fmt.Sprint("internal failure: ", broken), Will: true})
 	}
 }
 
