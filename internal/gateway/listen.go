@@ -93,6 +93,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 // with it: handshakes need a large stack, waiting for packets does not.
 func (g *Gateway) arrived(socket net.Conn) {
 	address, err := netip.ParseAddrPort(socket.RemoteAddr().String())
+	address = netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 	refused := "address_unknown"
 	var release func()
 	if err == nil && g.stopping.Err() == nil {

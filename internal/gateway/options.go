@@ -183,8 +183,8 @@ func (g *Gateway) Connected(scope fleet.Scope, clientID string) bool {
 	return len(g.index.at(place{scope, fleet.RightClient, clientID})) > 0
 }
 
-// scopeOf is the account and region that a server name stands for. Source:
-// issue of the gateway: an unknown name, an address or none is the default's.
+// scopeOf is the account and region that a server name stands for: the default
+// ones where it is unknown, an address, or none.
 func (g *Gateway) scopeOf(serverName string) fleet.Scope {
 	if scope, ok := fleet.ParseEndpointName(g.Domain, serverName); ok {
 		return scope

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -277,6 +276,3 @@ func (s *session) event(t EventType, ok bool) *Event {
 	}
 	return e
 }
-
-// String is the session in a log.
-func (s *session) String() string { return fmt.Sprintf("%s (%s)", s.id, s.clientID) }
