@@ -195,7 +195,8 @@ func TestARateIsARate(t *testing.T) {
 
 func TestNetworks(t *testing.T) {
 	for address, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1:2:3:4": "2001:db8::", "fe80::1%eth0": "fe80::",
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1:2:3:4": "2001:db8::",
+		"fe80::1%eth0": "fe80::",
 	} {
 		if got := network(netip.MustParseAddr(address)).String(); got != want {
 			t.Errorf("%s: got %s, want %s", address, got, want)
