@@ -14,7 +14,7 @@ import (
 )
 
 // built are all checks that can be switched on.
-var built = slices.Concat(selfContained, revocationChecks)
+var built = slices.Concat(selfContained, revocationChecks, []string{checkShared, checkConflicting})
 
 // selfContained are the checks that need to know nothing but the registry.
 var selfContained = []string{

@@ -57,8 +57,8 @@ func (j *journey) findingsPaged(audit string) {
 	step(j, &iot.ListAuditFindingsInput{TaskId: &audit, ListSuppressedFindings: true}, &iot.ListAuditFindingsOutput{})
 }
 
-// findingsAboutNothing asks for findings about resources that no check that is
-// built judges.
+// findingsAboutNothing asks for findings about resources of which there are
+// none.
 func (j *journey) findingsAboutNothing(audit string) {
 	for _, id := range []types.ResourceIdentifier{
 		{CognitoIdentityPoolId: new("us-east-1:pool")},

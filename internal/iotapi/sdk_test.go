@@ -24,19 +24,17 @@ var unset = map[string][]string{
 		"MitigationActionParams.publishFindingToSnsParams",
 	},
 	"no check that is built judges them": {
-		"ResourceIdentifier.clientId", "ResourceIdentifier.cognitoIdentityPoolId", "ResourceIdentifier.iamRoleArn",
-		"ResourceIdentifier.roleAliasArn",
+		"ResourceIdentifier.cognitoIdentityPoolId", "ResourceIdentifier.iamRoleArn", "ResourceIdentifier.roleAliasArn",
 	},
-	"findings and suppressions name a certificate by its id":        {"ResourceIdentifier.deviceCertificateArn"},
-	"no check that is built shows related resources with a finding": {"AuditFinding.relatedResources"},
-	"related resources are device certificates, named by their ids": {"RelatedResource.resourceIdentifier"},
-	"nothing more is known of a related certificate":                {"RelatedResource.additionalInfo"},
-	"no check that is built fails with a code":                      {"AuditCheckDetails.errorCode"},
+	"no device connects on the journey: TestAuditsOfConnections and TestTheIndexKnowsWhoIsConnected have them": {
+		"ResourceIdentifier.clientId", "AuditFinding.relatedResources", "RelatedResource.resourceIdentifier",
+		"RelatedResource.additionalInfo", "ThingConnectivity.connected", "ThingConnectivity.timestamp",
+		"ThingConnectivity.disconnectReason",
+	},
+	"findings and suppressions name a certificate by its id": {"ResourceIdentifier.deviceCertificateArn"},
+	"no check that is built fails with a code":               {"AuditCheckDetails.errorCode"},
 	"there are no shadows, and no violations are detected": {
 		"ThingDocument.shadow", "ThingDocument.deviceDefender", "ThingIndexingConfiguration.filter",
-	},
-	"there is no gateway, and no thing was ever connected": {
-		"ThingConnectivity.connected", "ThingConnectivity.timestamp", "ThingConnectivity.disconnectReason",
 	},
 	"there are no aggregation queries, which they are for": {
 		"ThingIndexingConfiguration.customFields", "ThingGroupIndexingConfiguration.customFields",
