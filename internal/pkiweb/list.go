@@ -19,11 +19,12 @@ const (
 	// signedFor is how long a list is given out before it is signed again, so that
 	// it is valid for most of its time still.
 	signedFor = time.Hour
-	// leastRest is how long no other list of a CA is made after one, or restFactor
-	// as long as that took: who asks again and again costs a tenth of a processor
-	// at most. A change shows after that.
-	leastRest  = time.Second
+	// restFactor is how much longer than making a list took no other one of its CA
+	// is made, within bounds: who asks again and again costs little, and a change
+	// shows after mostRest at the latest.
 	restFactor = 10
+	leastRest  = time.Second
+	mostRest   = 15 * time.Second
 	// page is how many certificates are looked at in one statement.
 	page = 10_000
 	// maxLists and maxListBytes bound the lists that are kept.
@@ -192,7 +193,7 @@ func (s *Server) makeList(ctx context.Context, c *ca, l *list, have *madeList) (
 	if err != nil {
 		return nil, err
 	}
-	made.rest = s.Now().Add(max(leastRest, restFactor*time.Since(begun)))
+	made.rest = s.Now().Add(min(max(leastRest, restFactor*time.Since(begun)), mostRest))
 	return made, nil
 }
 

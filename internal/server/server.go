@@ -239,7 +239,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.serve(ctx) })
 	g.Go(func() error { return s.serveDevices(ctx) })
 	s.gate.Open()
-	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL(), "mqtt", s.MQTTAddr())
+	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL(), "mqtt", s.MQTTAddr(), "pki", s.PKIURL())
 	s.log.Warn("the roles of audits and mitigation actions are recorded but not judged in this version")
 	err := g.Wait()
 	stopOps()
