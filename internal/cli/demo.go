@@ -26,8 +26,9 @@ type demoCommand struct {
 // Help returns what is written by hand.
 func (*demoCommand) Help() string {
 	return `Show the main job on a fleet that the demo makes up: start a server, register
-devices with real certificates through the AWS SDK, audit them, mitigate what
-was found, and prove it by reading the registry back.
+devices with real certificates through the AWS SDK, have some of them connect by
+MQTT over mTLS, audit them, mitigate what was found, and prove it by reading the
+registry back and by the connections that ended and those that did not.
 
 Usage: cordon demo [flags]
 

@@ -1,8 +1,9 @@
 // Package demo shows the main job of Cordon on a fleet that it makes up: it
 // starts a server, registers the fleet through the AWS SDK, audits it,
-// mitigates what the audit found, and proves the effect by reading the registry
-// back. It uses nothing of the server but its start and its address, so that
-// all it shows is what any AWS client would see.
+// connects devices to the gateway, mitigates what the audit found, and proves
+// the effect by reading the registry back and by the devices' own connections.
+// It uses nothing of the server but its start and its addresses, so that all it
+// shows is what any AWS client and any device would see.
 package demo
 
 import (
@@ -58,6 +59,7 @@ type demo struct {
 	report  report
 
 	registered atomic.Int64 // devices
+	swarm      swarm
 }
 
 // Run runs a demo. It ends, and leaves nothing behind, when all is shown or
@@ -87,6 +89,7 @@ func Run(ctx context.Context, o Options) error {
 	if err == nil && o.Keep {
 		<-ctx.Done()
 	}
+	d.swarm.close()
 	interrupted := err != nil && signalled.Err() != nil
 	if err != nil && !interrupted {
 		h.complain(o.Stderr)
@@ -112,6 +115,7 @@ func (d *demo) run(ctx context.Context) error {
 	}{
 		{"reach the server", d.reach},
 		{"register the fleet", d.register},
+		{"connect devices", d.connect},
 		{"audit", d.audit},
 		{"mitigate", d.mitigate},
 		{"audit again", d.auditAgain},

@@ -53,6 +53,8 @@ func TestPlainTextTellsTheWholeStory(t *testing.T) {
 		"DEVICE_CERTIFICATE_EXPIRING_CHECK            isolate, deactivate      3      3\n",
 		"ok      4 certificates are INACTIVE, the other 56 ACTIVE\n",
 		"\nEverything holds, in ",
+		"with a weak key: certificate deactivated          1       0\n",
+		" are still connected, and heard\n",
 	} {
 		if !strings.Contains(out.stdout, want) {
 			t.Errorf("%q is missing", want)
@@ -78,8 +80,8 @@ func TestJSONIsOneDocumentWithTheFigures(t *testing.T) {
 	if err := d.Decode(&r); err != nil || d.More() {
 		t.Fatalf("got %v and more: %v, want one document", err, d.More())
 	}
-	if !r.Holds || len(r.Proofs) != 8 {
-		t.Errorf("got %v with %d proofs, want 8 that hold", r.Holds, len(r.Proofs))
+	if !r.Holds || len(r.Proofs) != 11 {
+		t.Errorf("got %v with %d proofs, want 11 that hold", r.Holds, len(r.Proofs))
 	}
 	// 5 calls a device, 5 groups and 5 policies, 2 CAs and their code.
 	if want := int64(5*few + 13); r.Registration.Calls != want || r.Registration.CallsPerSecond <= 0 {
@@ -89,6 +91,9 @@ func TestJSONIsOneDocumentWithTheFigures(t *testing.T) {
 	if r.Audit.Findings != 12 || r.AuditAfter.Findings != 3 || r.Mitigation.Succeeded != 9 || r.Mitigation.Failed != 0 {
 		t.Errorf("got %d findings, %d left, %d mitigated and %d failed; want 12, 3, 9 and 0", r.Audit.Findings,
 			r.AuditAfter.Findings, r.Mitigation.Succeeded, r.Mitigation.Failed)
+	}
+	if l := r.Live; l.Devices < 20 || l.Connected < 12 || l.Dropped < 3 || l.LastDroppedAfter <= 0 {
+		t.Errorf("got %+v, want devices that connected and some that were dropped", l)
 	}
 	for _, c := range r.Audit.Checks {
 		if c.Check == certExpiring && (c.Resources != few || c.NonCompliant != 6 || c.Reasons[pastExpiration] != 3) {

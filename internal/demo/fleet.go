@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"crypto/tls"
 	"embed"
 	"fmt"
 	"math/rand/v2"
@@ -66,6 +67,7 @@ type device struct {
 	condition           condition
 	number              int // of its condition, from 0
 	certificate         string
+	identity            *tls.Certificate // of one that connects
 }
 
 // authority is a CA whose certificate is registered.
@@ -148,7 +150,13 @@ func (f *fleet) issue(d *device, now time.Time) (*fixture.Leaf, error) {
 	case expiring:
 		t.NotBefore, t.NotAfter = now.AddDate(-2, 0, 0), now.AddDate(0, 0, 2+d.number%18)
 	case weak:
-		issuer, t.Key = f.current, fixture.ROCAKey(uint64(d.number)).Public()
+		key := fixture.ROCAKey(uint64(d.number))
+		t.Key = key.Public()
+		leaf, err := f.current.Issue(t)
+		if err == nil {
+			leaf.Key = key
+		}
+		return leaf, err
 	default:
 		issuer = f.current
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -34,6 +35,7 @@ const callers = 32
 type host struct {
 	dir         string // temporary
 	url         string
+	mqtt, pki   string // addresses of the gateway and of what it is known by
 	credentials string // file, in the form of AWS
 	key         config.AccessKey
 	calls       atomic.Int64
@@ -61,7 +63,9 @@ func startHost(ctx context.Context) (*host, context.Context, error) {
 func (h *host) start(ctx context.Context) (context.Context, error) {
 	cfg := config.Config{
 		DataDir: filepath.Join(h.dir, "data"), Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
-		AccountID: account, Region: region, Quotas: "default", LogFormat: "text",
+		MQTTListen: "127.0.0.1:0", PKIListen: "127.0.0.1:0", EndpointDomain: "iot.localhost",
+		GatewayStaleLimit: time.Minute, GatewayQueueMessages: 1000, GatewayQueueBytes: 1 << 20,
+		GatewaySessionExpiry: time.Hour, AccountID: account, Region: region, Quotas: "default", LogFormat: "text",
 	}
 	log, err := os.OpenFile(h.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -74,7 +78,7 @@ func (h *host) start(ctx context.Context) (context.Context, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	ctx, lost := context.WithCancel(ctx)
-	h.url, h.end = s.URL(), end
+	h.url, h.mqtt, h.pki, h.end = s.URL(), s.MQTTAddr(), s.PKIURL(), end
 	go func() {
 		err := s.Run(own)
 		lost()
@@ -115,15 +119,20 @@ func (h *host) complain(w io.Writer) {
 
 // client is the AWS SDK with the root key, its calls counted.
 func (h *host) client() *iot.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil // the server is on loopback
-	transport.MaxIdleConnsPerHost = callers
 	return iot.New(iot.Options{
 		BaseEndpoint: &h.url, Region: region,
 		Credentials: credentials.NewStaticCredentialsProvider(h.key.ID, h.key.Secret.Reveal(), ""),
-		HTTPClient:  &http.Client{Transport: &meter{transport, &h.calls}},
+		HTTPClient:  h.http(),
 		Retryer:     aws.NopRetryer{}, // a server that has to be asked twice is worth an error here
 	})
+}
+
+// http is a client for calls, which are counted.
+func (h *host) http() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // the server is on loopback
+	transport.MaxIdleConnsPerHost = callers
+	return &http.Client{Transport: &meter{transport, &h.calls}}
 }
 
 // meter counts calls.

@@ -70,6 +70,7 @@ func (d *demo) mitigate(ctx context.Context) error {
 			return err
 		}
 	}
+	started := time.Now()
 	_, err := d.client.StartAuditMitigationActionsTask(ctx, &iot.StartAuditMitigationActionsTaskInput{
 		TaskId: aws.String(mitigationTask),
 		Target: &types.AuditMitigationActionsTaskTarget{
@@ -82,7 +83,9 @@ func (d *demo) mitigate(ctx context.Context) error {
 	}
 	var settled atomic.Int64
 	var ended *iot.DescribeAuditMitigationActionsTaskOutput
-	b := bar{total: int64(d.report.Audit.Findings), unit: "findings", count: &settled}
+	b := bar{total: int64(d.report.Audit.Findings), unit: "findings", count: &settled, note: func() string {
+		return count(int(d.swarm.up.Load())) + " devices connected"
+	}}
 	err = d.screen.progress(b, func() error {
 		ended, err = d.awaitMitigation(ctx, &settled)
 		return err
@@ -95,7 +98,7 @@ func (d *demo) mitigate(ctx context.Context) error {
 	d.screen.mitigation(&d.report.Mitigation)
 	d.screen.note("Left out by the task's filter: %s certificates that expire soon. They still work; renew them.",
 		count(len(d.fleet.with(expiring))))
-	return nil
+	return d.settled(ctx, started)
 }
 
 // filter names the reasons that are acted on: all that were found but that a

@@ -31,11 +31,13 @@ type observed struct {
 	quarantined      []string          // things
 	blank, unchanged []string          // policies by their default versions
 	logging          string            // level and role
+
+	refusedAtFirst, lost, refusedAgain, heard []string // things that connect
 }
 
 // prove reads the registry and compares it with what it should be.
 func (d *demo) prove(ctx context.Context) error {
-	d.screen.heading("Prove it: read the registry back")
+	d.screen.heading("Prove it: read the registry back, and ask the devices")
 	if d.meddle != nil {
 		if err := d.meddle(ctx, d.client); err != nil {
 			return err
@@ -51,6 +53,9 @@ func (d *demo) prove(ctx context.Context) error {
 		if err := read(ctx, d.client); err != nil {
 			return err
 		}
+	}
+	if err := o.readDevices(ctx, &d.swarm); err != nil {
+		return err
 	}
 	d.report.Proofs, d.report.Holds = judge(d.fleet, &o), true
 	for _, p := range d.report.Proofs {
@@ -83,7 +88,7 @@ func judge(f *fleet, o *observed) []proof {
 	}
 	blanked.Claim = fmt.Sprintf("%d policies grant nothing now, the other %d are as they were",
 		len(offending("")), len(good))
-	return []proof{
+	proofs := []proof{
 		same(fmt.Sprintf("The audit found the %s faults that were planted, and nothing else", count(len(f.planted()))),
 			f.planted(), o.found),
 		mitigated(acted, o),
@@ -97,6 +102,36 @@ func judge(f *fleet, o *observed) []proof {
 		same("Logging is on", []string{string(loggingLevel) + " " + loggingRole}, []string{o.logging}),
 		same(fmt.Sprintf("The second audit finds the %s certificates to renew, and nothing else",
 			count(len(f.remaining()))), f.remaining(), o.left),
+	}
+	return append(proofs, judgeDevices(f, o)...)
+}
+
+// judgeDevices compares what became of the devices that connect with what should
+// have.
+func judgeDevices(f *fleet, o *observed) []proof {
+	var never, lose, keep []string
+	for i := range f.devices {
+		switch d := &f.devices[i]; {
+		case !f.isLive(i):
+		case d.condition == expired:
+			never = append(never, d.thing)
+		case d.keeps():
+			keep = append(keep, d.thing)
+		default:
+			lose = append(lose, d.thing)
+		}
+	}
+	dropped := same("", lose, o.lost)
+	if dropped.Holds {
+		dropped = same("", lose, o.refusedAgain)
+	}
+	dropped.Claim = fmt.Sprintf("%s connected devices lost their right: their connections ended, and they are refused now",
+		count(len(lose)))
+	return []proof{
+		same(fmt.Sprintf("%s devices with expired certificates were never let in", count(len(never))),
+			never, o.refusedAtFirst),
+		dropped,
+		same(fmt.Sprintf("The other %s are still connected, and heard", count(len(keep))), keep, o.heard),
 	}
 }
 

@@ -33,6 +33,16 @@ func asItShouldBe(f *fleet) *observed {
 	for _, v := range f.with(weak, expired) {
 		o.certificates[v.certificate] = "INACTIVE"
 	}
+	for i := range f.devices {
+		switch d := &f.devices[i]; {
+		case d.condition == expired:
+			o.refusedAtFirst = append(o.refusedAtFirst, d.thing)
+		case d.keeps():
+			o.heard = append(o.heard, d.thing)
+		default:
+			o.lost, o.refusedAgain = append(o.lost, d.thing), append(o.refusedAgain, d.thing)
+		}
+	}
 	return o
 }
 
@@ -68,6 +78,14 @@ func TestEveryDeviationFailsItsProof(t *testing.T) {
 		{"logging is off", func(o *observed) { o.logging = "switched off" }, "Logging", "switched off"},
 		{"a fault is left", func(o *observed) { o.left = append(o.left, fault{loggingOff, account}) },
 			"The second audit", loggingOff},
+		{"an expired certificate was let in", func(o *observed) { o.refusedAtFirst = nil }, "1 devices with expired",
+			"1 missing"},
+		{"a device is still connected", func(o *observed) { o.lost = o.lost[1:] }, "4 connected devices", "1 missing"},
+		{"a dropped device came back", func(o *observed) { o.refusedAgain = o.refusedAgain[1:] }, "4 connected devices",
+			"1 missing"},
+		{"a good device was dropped", func(o *observed) { o.lost = append(o.lost, well.thing) }, "4 connected devices",
+			well.thing},
+		{"a good device is not heard", func(o *observed) { o.heard = o.heard[1:] }, "The other 15", "1 missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := registered()
@@ -76,8 +94,8 @@ func TestEveryDeviationFailsItsProof(t *testing.T) {
 			proofs := judge(f, o)
 			failed := slices.DeleteFunc(slices.Clone(proofs), func(p proof) bool { return p.Holds })
 			if tt.claim == "" {
-				if len(failed) > 0 || len(proofs) != 8 {
-					t.Errorf("got %+v failed of %d, want none of 8", failed, len(proofs))
+				if len(failed) > 0 || len(proofs) != 11 {
+					t.Errorf("got %+v failed of %d, want none of 11", failed, len(proofs))
 				}
 				return
 			}

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -116,7 +117,7 @@ func (d *demo) registerDevices(ctx context.Context) error {
 			break
 		}
 		g.Go(func() error {
-			if err := d.registerDevice(ctx, &d.fleet.devices[i]); err != nil {
+			if err := d.registerDevice(ctx, i); err != nil {
 				return fmt.Errorf("%s: %w", d.fleet.devices[i].thing, err)
 			}
 			d.registered.Add(1)
@@ -127,10 +128,14 @@ func (d *demo) registerDevices(ctx context.Context) error {
 }
 
 // registerDevice registers a certificate and a thing, and ties them together.
-func (d *demo) registerDevice(ctx context.Context, v *device) error {
+func (d *demo) registerDevice(ctx context.Context, i int) error {
+	v := &d.fleet.devices[i]
 	leaf, err := d.fleet.issue(v, time.Now())
 	if err != nil {
 		return err
+	}
+	if d.fleet.isLive(i) {
+		v.identity = &tls.Certificate{Certificate: [][]byte{leaf.DER}, PrivateKey: leaf.Key}
 	}
 	out, err := d.client.RegisterCertificate(ctx, &iot.RegisterCertificateInput{
 		CertificatePem: &leaf.PEM, Status: types.CertificateStatusActive,

@@ -12,6 +12,7 @@ type report struct {
 	Devices      int                `json:"devices"`
 	Server       serverReport       `json:"server"`
 	Registration registrationReport `json:"registration"`
+	Live         liveReport         `json:"live"`
 	Audit        auditReport        `json:"audit"`
 	Mitigation   mitigationReport   `json:"mitigation"`
 	AuditAfter   auditReport        `json:"auditAfter"`
@@ -47,6 +48,16 @@ type plantedReport struct {
 	BroadPolicies         int  `json:"broadPolicies"`
 	MisconfiguredPolicies int  `json:"misconfiguredPolicies"`
 	LoggingOff            bool `json:"loggingOff"`
+}
+
+// liveReport is about the devices that connect. The last connection that ended
+// is counted from the call of StartAuditMitigationActionsTask on.
+type liveReport struct {
+	Devices          int     `json:"devices"`
+	Connected        int     `json:"connected"`
+	Seconds          seconds `json:"seconds"`
+	Dropped          int     `json:"dropped"`
+	LastDroppedAfter seconds `json:"lastDroppedAfterSeconds"`
 }
 
 type auditReport struct {
