@@ -100,6 +100,7 @@ func TestNamesOfBeforeAreReadBeforeAnyCounts(t *testing.T) {
 }
 
 func TestNamesAreFoundByIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		fillStore(t, s, planRows, fleetFills)

@@ -410,6 +410,7 @@ var seenFills = []fill{
 }
 
 func TestConnectionsAreReadByIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		fillStore(t, s, planRows, fleetFills)
 		fillStore(t, s, planRows, seenFills)

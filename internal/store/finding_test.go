@@ -9,6 +9,7 @@ import (
 // A page of few findings among very many ends after some effort, and the pages
 // together have all of them, once.
 func TestFewFindingsAmongVeryMany(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		const n = 25_000 // of each of five audits
 		for _, f := range otherFills {

@@ -385,6 +385,7 @@ func TestMembersArePaged(t *testing.T) {
 }
 
 func TestWorkOnGroupsReadsByIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		fillStore(t, s, planRows, fleetFills)
 		n, middle := 0, filledName("t", mid)

@@ -443,6 +443,7 @@ func thingQueries() (list []fleet.ThingQuery) {
 // TestListsAreReadByIndex asks for pages of every list in a store that has much
 // of everything, and looks at how they are read.
 func TestListsAreReadByIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		fillStore(t, s, planRows, fleetFills)
 		fillStore(t, s, planRows, otherFills)

@@ -190,6 +190,7 @@ func (n *planNode) wrong(most float64) (all []string) {
 }
 
 func TestPlansThatReadEverythingAreSeen(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		fillStore(t, s, planRows, fleetFills)
 		for _, text := range []string{

@@ -306,6 +306,7 @@ var small = []string{"purge_lease", "leftovers", "CONSTANT ROW", "SCAN g"}
 // No statement of a purge, or of the search for due schedules, reads a table
 // from end to end or sorts the whole of it.
 func TestBackgroundWorkUsesIndexes(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		h, old := newHistory(t, s), testNow.AddDate(0, 0, -100)
 		h.audit("old", old, 10)

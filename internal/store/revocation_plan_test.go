@@ -70,6 +70,7 @@ func namedArgs(list []any) args {
 }
 
 func TestRevocationsAreReadByIndex(t *testing.T) {
+	long(t)
 	ctx := context.Background()
 	some := []int64{numbered + 3, numbered + 5, numbered + mid, numbered + mid + 1, numbered + 1999}
 	forEachDatabase(t, func(t *testing.T, s *Store) {

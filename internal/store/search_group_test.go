@@ -66,6 +66,7 @@ func TestGroupsAreSearched(t *testing.T) {
 }
 
 func TestSearchAmongManyGroups(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		var want []string
 		for i := range 2*groupWindow + 10 {

@@ -276,6 +276,7 @@ func markedThings(t *testing.T, s *Store, sc fleet.Scope, n, step int) {
 }
 
 func TestSearchAmongManyThings(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		const things, step = 24_000, 30
 		markedThings(t, s, here, things, step)

@@ -242,6 +242,7 @@ func TestExpiredSuppressionsArePurged(t *testing.T) {
 }
 
 func TestSuppressionsAreFoundByAnIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		ok(t, s.CreateSuppression(ctx, here, suppression(t, "seed", 0)))

@@ -231,6 +231,7 @@ func wantByIndex(t *testing.T, s *Store, text string, a args) {
 }
 
 func TestListsOfThingsFollowAnIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		makeTypes(t, s, here, "pump")
