@@ -156,12 +156,12 @@ func decodeSuback(t Type, v Version, b *body) *Suback {
 
 // AppendTo appends the packet.
 func (s *Suback) AppendTo(dst []byte, v Version) ([]byte, error) {
-	codes := s.Codes
-	switch {
-	case s.Kind != TypeSuback && s.Kind != TypeUnsuback:
+	if s.Kind != TypeSuback && s.Kind != TypeUnsuback {
 		return dst, malformed("%s is no answer to a subscription", s.Kind)
-	case s.Kind == TypeUnsuback && v != V5:
-		codes = nil
+	}
+	codes, entries := s.Codes, len(s.Codes)
+	if s.Kind == TypeUnsuback && v != V5 {
+		codes, entries = nil, 1 // It has none, and needs none.
 	}
 	for _, c := range codes {
 		if !c.validIn(s.Kind, v) {
@@ -169,10 +169,6 @@ func (s *Suback) AppendTo(dst []byte, v Version) ([]byte, error) {
 		}
 	}
 	remaining := 2 + s.Properties.size(v) + len(codes)
-	entries := max(len(codes), 1)
-	if s.Kind == TypeSuback || v == V5 {
-		entries = len(codes)
-	}
 	if err := checkRequest(s.Kind, s.ID, entries, remaining); err != nil {
 		return dst, err
 	}
