@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +30,7 @@ const (
 type feedTexts struct {
 	// now reads where a feed begins: snapshot, server, and the last number.
 	now string
-	// news reads the entries that a feed has not seen.
+	// news reads the first entries that a feed has not seen, in any order.
 	news string
 	// mark is an expression for what is committed and its entries so far, and old
 	// a condition that an entry e is before the mark of the feed f; in order they
@@ -40,7 +42,8 @@ type feedTexts struct {
 var sqliteFeed = &feedTexts{
 	now: `SELECT '', '', max(f.purged, coalesce((SELECT max(seq) FROM right_changes), 0)) FROM right_feed f`,
 	news: `SELECT '', '', f.purged, e.seq, e.account, e.region, e.kind, e.names, e.detail FROM right_feed f
-		LEFT JOIN right_changes e ON e.seq > @behind ORDER BY e.seq LIMIT @limit`,
+		LEFT JOIN (SELECT seq, account, region, kind, names, detail FROM right_changes
+			WHERE seq > @behind ORDER BY seq LIMIT @limit) e ON TRUE`,
 	mark: `coalesce((SELECT max(seq) FROM right_changes), 0)`,
 	old:  `e.seq <= f.mark`, order: `e.seq`, valid: `TRUE`,
 }
@@ -216,11 +219,7 @@ type feedRow struct {
 
 // look reads the next page of entries.
 func (f *RightsFeed) look(ctx context.Context) ([]fleet.RightChange, bool, error) {
-	a := args{"behind": max(f.at.last, f.page), "limit": feedPage}
-	if f.s.pool != nil {
-		a["last"], a["page"], a["xmax"], a["running"] = f.at.last, f.page, f.at.xmax, f.at.running
-	}
-	list, err := all(ctx, f.s.read, f.s.dialect.feed.news, a, scanFeedRow)
+	list, err := all(ctx, f.s.read, f.s.dialect.feed.news, f.unseen(), scanFeedRow)
 	if err != nil {
 		return nil, false, err
 	}
@@ -242,8 +241,18 @@ func (f *RightsFeed) look(ctx context.Context) ([]fleet.RightChange, bool, error
 			changes = append(changes, list[i].change)
 		}
 	}
+	slices.SortFunc(changes, func(a, b fleet.RightChange) int { return cmp.Compare(a.Seq, b.Seq) })
 	f.advance(state, changes)
 	return changes, false, nil
+}
+
+// unseen says which entries the feed has not seen.
+func (f *RightsFeed) unseen() args {
+	a := args{"behind": max(f.at.last, f.page), "limit": feedPage}
+	if f.s.pool != nil {
+		a["last"], a["page"], a["xmax"], a["running"] = f.at.last, f.page, f.at.xmax, f.at.running
+	}
+	return a
 }
 
 // missed reports whether entries may be gone that were not read.

@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -275,6 +278,119 @@ func TestAReaderThatIsFarBehindHearsOfIt(t *testing.T) {
 		want := noteThings(t, s, 2, "new ")
 		for _, f := range []*RightsFeed{behind, ahead, fresh} {
 			wantChanges(t, f, want...)
+		}
+	})
+}
+
+func TestAFeedIsReadByIndex(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		noteThings(t, s, planRows, "t")
+		if s.pool != nil {
+			_, err := s.pool.Exec(context.Background(), `VACUUM ANALYZE right_changes`)
+			ok(t, err)
+		}
+		f := openFeed(t, s)
+		noteThings(t, s, 3, "new ")
+		// On PostgreSQL as well what was running when the feed was read.
+		f.at.running = []int64{f.at.xmin, f.at.xmax}
+		f.at.xmax++
+		for text, a := range map[string]args{s.dialect.feed.now: nil, s.dialect.feed.news: f.unseen()} {
+			wrong, plan, err := explain(context.Background(), s, text, a, 0)
+			ok(t, err)
+			// The state of the feed is one row.
+			if wrong = slices.DeleteFunc(wrong, func(text string) bool { return text == "SCAN f" }); len(wrong) > 0 {
+				t.Errorf("got %s for\n%s\nof which the plan is\n%s", strings.Join(wrong, "; "), text, plan)
+			}
+		}
+	})
+}
+
+// Transactions that write at the same time, some of which fail, are all read.
+func TestAFeedMissesNothingOfManyWriters(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		register(t, s, here, 1)
+		f := openFeed(t, s)
+		const writers, each = 12, 25
+		failed := errors.New("failed")
+		var group sync.WaitGroup
+		for w := range writers {
+			group.Go(func() {
+				for i := range each {
+					err := s.writing(ctx, here, func(ctx context.Context, q querier, scope int64) error {
+						for _, part := range []string{"a", "b"} {
+							name := fmt.Sprint("w", w, "-", i, part)
+							if err := noteRights(ctx, q, scope, fleet.RightThing, name); err != nil {
+								return err
+							}
+						}
+						if i%5 == 0 {
+							return failed
+						}
+						return nil
+					})
+					if err != nil && !errors.Is(err, failed) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		missing := map[string]bool{}
+		for w := range writers {
+			for i := range each {
+				if i%5 != 0 {
+					missing[fmt.Sprint("w", w, "-", i, "a")], missing[fmt.Sprint("w", w, "-", i, "b")] = true, true
+				}
+			}
+		}
+		for deadline := time.Now().Add(time.Minute); len(missing) > 0; {
+			if time.Now().After(deadline) {
+				t.Fatalf("got nothing of %d entries in time", len(missing))
+			}
+			list, lost, err := f.Next(ctx)
+			if ok(t, err); lost {
+				t.Fatal("got changes lost")
+			}
+			for _, c := range list {
+				var n, i int
+				if _, err := fmt.Sscanf(c.Names[0], "w%d-%d", &n, &i); err != nil || i%5 == 0 {
+					t.Fatalf("got %q, which was not committed", c.Names)
+				}
+				delete(missing, c.Names[0])
+			}
+		}
+		group.Wait()
+	})
+}
+
+// A feed goes on where it was when PostgreSQL has ended all connections.
+func TestAFeedOutlivesItsConnections(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		if s.pool == nil {
+			t.Skip("SQLite has no connections that end")
+		}
+		ctx := context.Background()
+		register(t, s, here, 1)
+		f := openFeed(t, s)
+		wantChanges(t, f, noteThings(t, s, 1, "before ")...)
+		for round := range 3 {
+			want := noteThings(t, s, 2, fmt.Sprint("round ", round, " "))
+			own, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+			ok(t, err)
+			_, err = own.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+			ok(t, err)
+			ok(t, own.Close(ctx))
+			missing := slices.Clone(want)
+			for deadline := time.Now().Add(30 * time.Second); len(missing) > 0; {
+				list, lost, err := f.Next(ctx)
+				if lost || time.Now().After(deadline) {
+					t.Fatalf("got lost %t and nothing of %q, %v", lost, missing, err)
+				}
+				for _, c := range list {
+					missing = slices.DeleteFunc(missing, func(text string) bool { return text == changeText(c) })
+				}
+			}
 		}
 	})
 }
