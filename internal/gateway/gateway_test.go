@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -166,4 +167,49 @@ func TestNobodyIsLetInWhileRightsCannotBeRead(t *testing.T) {
 	g.registry.fail(nil)
 	await(t, "the gateway is ready", func() bool { return g.Ready(t.Context()) == nil })
 	g.must(t, c, hello(mqtt.V5, "new"))
+}
+
+func TestConnectionsThatComeTogetherAreReadTogether(t *testing.T) {
+	r := newRegistry()
+	var mu sync.Mutex
+	var sizes []int
+	release := make(chan struct{})
+	r.reading = func(refs []fleet.DeviceRef) {
+		mu.Lock()
+		sizes = append(sizes, len(refs))
+		mu.Unlock()
+		<-release
+	}
+	reads := newReader(t.Context(), r)
+	const many = 600
+	var asking sync.WaitGroup
+	for i := range many {
+		asking.Go(func() {
+			id := name(i)
+			if _, err := reads.read(t.Context(), home, fleet.DeviceRef{Certificate: id, ClientID: id}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	await(t, "all have asked", func() bool {
+		reads.mu.Lock()
+		defer reads.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
+		asked := len(reads.waiting.items[home])
+		for _, n := range sizes {
+			asked += n
+		}
+		return asked == many
+	})
+	close(release)
+	asking.Wait()
+	if len(sizes) > readers+2 {
+		t.Errorf("got %d readings for %d connections that came together, want %d at most", len(sizes), many, readers+2)
+	}
+	for _, n := range sizes {
+		if n > sliceSize {
+			t.Errorf("got a reading of %d connections, want %d at most", n, sliceSize)
+		}
+	}
 }

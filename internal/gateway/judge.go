@@ -275,12 +275,9 @@ func (g *Gateway) devices(ctx context.Context, scope fleet.Scope, list []*sessio
 		refs[i] = s.ref()
 	}
 	for range readAgain {
-		devices, err := g.Registry.Devices(ctx, scope, refs)
+		devices, err := g.lookUp(ctx, scope, refs)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read devices: %w", err)
-		}
-		if len(devices) != len(refs) {
-			return nil, nil, fmt.Errorf("read devices: got %d of %d", len(devices), len(refs))
 		}
 		found, complete, err := g.documents(ctx, scope, devices)
 		if err != nil {
@@ -292,6 +289,20 @@ func (g *Gateway) devices(ctx context.Context, scope fleet.Scope, list []*sessio
 		// A policy was changed meanwhile.
 	}
 	return nil, nil, fmt.Errorf("read devices: policies changed %d times meanwhile", readAgain)
+}
+
+// lookUp reads what decides about some connections of a scope; about a single
+// one together with others that are asked about at the same time.
+func (g *Gateway) lookUp(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	if len(refs) == 1 {
+		d, err := g.reader.read(ctx, scope, refs[0])
+		return []fleet.Device{d}, err
+	}
+	devices, err := g.Registry.Devices(ctx, scope, refs)
+	if err == nil && len(devices) != len(refs) {
+		err = fmt.Errorf("got %d of %d devices", len(devices), len(refs))
+	}
+	return devices, err
 }
 
 // documents are the policies of some devices, and whether none of them is gone.

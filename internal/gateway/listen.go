@@ -201,12 +201,12 @@ func (g *Gateway) verify(state tls.ConnectionState) error {
 	scope, id := g.scopeOf(state.ServerName), fingerprint(state.PeerCertificates[0])
 	ctx, cancel := context.WithTimeout(g.root, g.Limits.Greeting)
 	defer cancel()
-	devices, err := g.Registry.Devices(ctx, scope, []fleet.DeviceRef{{Certificate: id}})
-	if err != nil || len(devices) != 1 {
+	d, err := g.reader.read(ctx, scope, fleet.DeviceRef{Certificate: id})
+	if err != nil {
 		g.Log.Warn("a certificate could not be looked up", "certificate", id, "err", err)
 		return nil
 	}
-	e := g.certified(&devices[0])
+	e := g.certified(&d)
 	if e == endUnknown {
 		g.registerJustInTime(ctx, scope, id, state.PeerCertificates)
 	}

@@ -116,6 +116,7 @@ type Metrics interface {
 type Gateway struct {
 	Options
 	tls      *tls.Config
+	reader   *reader
 	policies *policies
 	index    *index
 	clients  *clients
@@ -158,6 +159,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.root, g.kill = context.WithCancel(context.Background())
 	g.stopping, g.stop = context.WithCancel(g.root)
+	g.reader = newReader(g.root, o.Registry)
 	g.judge = newJudge(g)
 	g.wills = newWills(g)
 	g.trouble.init()

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/cordon-iot/cordon/internal/fleet"
+)
+
+// readers is how many readings for connections that are being made there are at
+// the same time.
+const readers = 4
+
+// reader reads the registry for connections that are being made. Those that come
+// while it reads wait for the next reading and share it, so that many at once
+// cost little more than a few.
+type reader struct {
+	registry Registry
+	root     context.Context
+
+	mu      sync.Mutex
+	waiting queue[*question]
+	working int
+}
+
+// question is what is asked about one connection.
+type question struct {
+	ref    fleet.DeviceRef
+	answer chan answer // has place for one
+}
+
+type answer struct {
+	device fleet.Device
+	err    error
+}
+
+func newReader(root context.Context, registry Registry) *reader {
+	return &reader{registry: registry, root: root}
+}
+
+// read reads what decides about a connection. The reading begins after the call.
+func (r *reader) read(ctx context.Context, scope fleet.Scope, ref fleet.DeviceRef) (fleet.Device, error) {
+	q := &question{ref, make(chan answer, 1)}
+	r.mu.Lock()
+	r.waiting.add(scope, q)
+	if r.working < readers {
+		r.working++
+		go r.work()
+	}
+	r.mu.Unlock()
+	select {
+	case a := <-q.answer:
+		return a.device, a.err
+	case <-ctx.Done():
+		return fleet.Device{}, ctx.Err()
+	}
+}
+
+// work answers until nobody waits.
+func (r *reader) work() {
+	for {
+		r.mu.Lock()
+		scope, list := r.waiting.take(sliceSize)
+		if list == nil {
+			r.working--
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+		r.answer(scope, list)
+	}
+}
+
+func (r *reader) answer(scope fleet.Scope, list []*question) {
+	ctx, cancel := context.WithTimeout(r.root, readTime)
+	defer cancel()
+	refs := make([]fleet.DeviceRef, len(list))
+	for i, q := range list {
+		refs[i] = q.ref
+	}
+	devices, err := r.registry.Devices(ctx, scope, refs)
+	if err == nil && len(devices) != len(refs) {
+		err = fmt.Errorf("got %d of %d devices", len(devices), len(refs))
+	}
+	for i, q := range list {
+		if err != nil {
+			q.answer <- answer{err: err}
+		} else {
+			q.answer <- answer{device: devices[i]}
+		}
+	}
+}
