@@ -422,7 +422,7 @@ func (g *guard) OnSelectSubscribers(subs *mochi.Subscribers, _ packets.Packet) *
 		if len(all) == 0 {
 			continue
 		}
-		id := all[rand.IntN(len(all))] //nolint:gosec // who gets a message is no secret
+		id := all[rand.IntN(len(all))]
 		sub := group[id]
 		if before, ok := subs.SharedSelected[id]; ok {
 			sub = before.Merge(sub)

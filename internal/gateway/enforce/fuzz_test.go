@@ -18,7 +18,6 @@ type script struct {
 	net.Conn
 	mu     sync.Mutex
 	unread []byte
-	over   bool
 	check  func([]byte)
 }
 

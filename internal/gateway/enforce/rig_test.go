@@ -144,10 +144,7 @@ func connected(t testing.TB, change func(*Options)) *rig {
 	return r
 }
 
-// old makes a rig speak 3.1.1.
-func old(o *Options) { o.Connect.Version = mqtt.V311 }
-
-// denied waits for a device to be disconnected with a code.
+// disconnected waits for a device to be disconnected with a code.
 func (e *end) disconnected(code mqtt.ReasonCode) {
 	e.t.Helper()
 	if e.version == mqtt.V5 {
