@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/gateway/webstream"
 )
 
 // The protocols of ALPN. Source: AWS IoT Core, protocols and port mappings.
@@ -20,6 +21,10 @@ const (
 	protocolMQTT = "x-amzn-mqtt-ca"
 	protocolHTTP = "http/1.1"
 )
+
+// webPath is where WebSocket is spoken. Source: AWS IoT Core, MQTT over
+// WebSocket.
+const webPath = "/mqtt"
 
 // The protocols as events name them.
 const (
@@ -134,8 +139,8 @@ func (p *peer) leave() {
 // handedOver leaves the end of the connection to who enforces rights on it: a
 // last packet may still be on its way.
 func (p *peer) handedOver() {
-	if w, ok := p.Conn.(*webStream); ok {
-		w.unread()
+	if w, ok := p.Conn.(*webstream.Stream); ok {
+		w.Unread()
 	}
 }
 
@@ -164,11 +169,17 @@ func (g *Gateway) greet(p *peer) {
 	p.leaf = state.PeerCertificates[0]
 	p.scope, p.certificate = g.scopeOf(state.ServerName), fingerprint(p.leaf)
 	if state.NegotiatedProtocol == protocolHTTP {
-		p.protocol = overWebSocket
-		g.web.serve(p)
-		return
+		stream, err := g.web.Upgrade(p.Conn, p.socket)
+		if err != nil {
+			g.Metrics.Connect("no_websocket")
+			p.leave()
+			return
+		}
+		p.protocol, p.Conn = overWebSocket, stream
+		g.connections.Go(stream.Pump)
+	} else {
+		p.protocol = overTLS
 	}
-	p.protocol = overTLS
 	g.connections.Go(func() { g.guard(p, g.converse) })
 }
 

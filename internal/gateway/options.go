@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/gateway/broker"
 	"github.com/cordon-iot/cordon/internal/gateway/enforce"
+	"github.com/cordon-iot/cordon/internal/gateway/webstream"
 )
 
 // Options are what a gateway is made of. Members that may be left out say so.
@@ -127,9 +128,10 @@ type Gateway struct {
 	wills    *wills
 	stored   *stored
 	events   chan outgoing
+	dropped  atomic.Int64 // events
 	claims   chan *session
 	arrivals *arrivals
-	web      *web
+	web      *webstream.Upgrader
 	// connections are all goroutines of connections, however far they came, and
 	// errands what they leave to be done.
 	connections, errands sync.WaitGroup
@@ -164,7 +166,7 @@ func New(o Options) (*Gateway, error) {
 	g.wills = newWills(g)
 	g.trouble.init()
 	g.tls = g.newTLS()
-	g.web = newWeb(g)
+	g.web = webstream.New(webPath, o.Limits.Greeting, o.Limits.Device.Packet)
 	return g, nil
 }
 

@@ -66,7 +66,7 @@ func (g *Gateway) send(o outgoing) {
 	select {
 	case g.events <- o:
 	default:
-		g.Log.Warn("an event was dropped because too many wait", "topic", o.topic)
+		g.dropped.Add(1)
 	}
 }
 
@@ -86,6 +86,9 @@ func (g *Gateway) publish(ctx context.Context) {
 }
 
 func (g *Gateway) publishOne(o outgoing) {
+	if n := g.dropped.Swap(0); n > 0 {
+		g.Log.Warn("events were dropped because too many waited", "count", n)
+	}
 	content, err := json.Marshal(o.content)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(g.root, sendTime)

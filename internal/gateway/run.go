@@ -29,7 +29,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	events, stopEvents := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEvents()
 	last.Go(func() { g.publish(events) })
-	loops.Go(g.web.run)
+	loops.Go(g.web.Run)
 	<-ctx.Done()
 	g.drain()
 	stop()
@@ -44,7 +44,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 // drain ends all connections, and waits for what is left of them.
 func (g *Gateway) drain() {
 	g.stop()
-	g.web.close()
+	g.web.Close()
 	everyone := g.index.everyone()
 	for _, s := range everyone {
 		s.end(endClosing)

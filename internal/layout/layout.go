@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"internal/fleet", "internal/identity"},
 	{"internal/audit", "internal/notify"},
 	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker"},
-	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert"},
+	{"internal/mitigation/action", "internal/gateway/enforce", "internal/gateway/hostcert", "internal/gateway/webstream"},
 	{"internal/gateway"},
 	{"internal/gateway/seen"},
 	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
