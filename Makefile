@@ -18,10 +18,11 @@ else
 # The code cannot be left out of the race detector: the linker may then take its
 # copies of generic atomic types for everybody's.
 TEST := CGO_ENABLED=1 $(GO) test -race -gcflags=all=-d=checkptr=0 -timeout 25m
-# What is read in long lists and among many rows, which the race detector makes
-# too slow.
-LONG := CGO_ENABLED=0 $(GO) test -trimpath -timeout 25m -run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat' \
-	./internal/iotapi ./internal/store
+# What is read in long lists and among many rows, and thousands of connections,
+# which the race detector makes too slow.
+LONG := CGO_ENABLED=0 $(GO) test -trimpath -timeout 25m \
+	-run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat|AThrong' \
+	./internal/iotapi ./internal/store ./internal/server
 endif
 
 .PHONY: build demo test check fmt vet lint generated bench generate test-note

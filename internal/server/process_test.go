@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,7 +134,9 @@ func launch(t *testing.T, cfg config.Config, stops ...stop) *process {
 	p := &process{cmd: exec.Command(self, "serve"), log: make(chan said, 16), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), stopsVariable+"="+string(text),
 		"CORDON_DATA_DIR="+cfg.DataDir, "CORDON_LISTEN=127.0.0.1:0", "CORDON_OPS_LISTEN=127.0.0.1:0",
-		"CORDON_MQTT_LISTEN="+cfg.MQTTListen,
+		"CORDON_MQTT_LISTEN="+cfg.MQTTListen, "CORDON_GATEWAY_STALE_LIMIT="+cfg.GatewayStaleLimit.String(),
+		"CORDON_GATEWAY_ADDRESS_RATE="+strconv.Itoa(cfg.GatewayAddressRate),
+		"CORDON_GATEWAY_CLIENT_RATE="+strconv.Itoa(cfg.GatewayClientRate),
 		"CORDON_PKI_LISTEN="+cfg.PKIListen,
 		"CORDON_DATABASE_URL="+cfg.DatabaseURL.Reveal(), "CORDON_SECRETS_KEY_FILE="+cfg.SecretsKeyFile,
 		"CORDON_AUDIT_TIME_OF_DAY="+cfg.AuditTimeOfDay, "CORDON_LOG_FORMAT=json",
