@@ -238,8 +238,9 @@ func (g *throng) loseSingly(t *testing.T) {
 	took := time.Since(began)
 	stop.Store(true)
 	talking.Wait()
-	t.Logf("%d single deactivations beside %d connections and %.0f messages a second: from the call %s; from its answer %s",
-		singles, throngSize-singles, float64(said.Load())/took.Seconds(), quantiles(asked), quantiles(answered))
+	t.Logf("%d single deactivations beside %d connections and %.0f messages a second", singles, throngSize-singles,
+		float64(said.Load())/took.Seconds())
+	t.Logf("connections ended after the call: %s; after its answer: %s", quantiles(asked), quantiles(answered))
 	g.wantAlone(t, singles)
 }
 
