@@ -21,7 +21,7 @@ TEST := CGO_ENABLED=1 $(GO) test -race -gcflags=all=-d=checkptr=0 -timeout 25m
 # What is read in long lists and among many rows, and thousands of connections,
 # which the race detector makes too slow.
 LONG := CGO_ENABLED=0 $(GO) test -trimpath -timeout 25m \
-	-run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat|AThrong' \
+	-run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat|AThrong|OfAKilledProcessEnd' \
 	./internal/iotapi ./internal/store ./internal/server
 endif
 

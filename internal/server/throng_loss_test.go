@@ -100,6 +100,7 @@ func (g *throng) lose(t *testing.T, devices []*mqtttest.Client, l *throngLoss) {
 		ends.Go(func() {
 			_, errs[i] = d.Ended()
 			ended[i] = time.Now()
+			_ = d.Conn.Close() // for what comes next needs its file descriptor
 		})
 	}
 	began := time.Now()
@@ -161,7 +162,7 @@ func (g *throng) remembered(t *testing.T) (list []*tls.Config) {
 		cfg := g.tls.Clone()
 		cfg.MaxVersion, cfg.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
 		for _, resumes := range []bool{false, true} {
-			d, err := g.p.enters(t, cfg, quiet(mqtt.V5, "returns"))
+			d, err := enters(t, g.p.mqtt, cfg, quiet(mqtt.V5, "returns"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,12 +188,12 @@ func (g *throng) wantRefused(t *testing.T, l *throngLoss, cfg *tls.Config) {
 	if _, ok := cfg.ClientSessionCache.Get(cfg.ServerName); !ok {
 		t.Errorf("%s: there is no session of TLS to resume", l.name)
 	}
-	if _, err := g.p.enters(t, cfg, quiet(mqtt.V5, "returns")); err == nil {
+	if _, err := enters(t, g.p.mqtt, cfg, quiet(mqtt.V5, "returns")); err == nil {
 		t.Errorf("%s: let in with a session of TLS %x from before", l.name, cfg.MaxVersion)
 	}
 	anew := cfg.Clone()
 	anew.ClientSessionCache = nil
-	if _, err := g.p.enters(t, anew, quiet(mqtt.V311, "comes")); err == nil {
+	if _, err := enters(t, g.p.mqtt, anew, quiet(mqtt.V311, "comes")); err == nil {
 		t.Errorf("%s: let in again with TLS %x", l.name, cfg.MaxVersion)
 	}
 }

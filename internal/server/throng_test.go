@@ -52,7 +52,7 @@ type throng struct {
 // newThrong makes the fleet and starts the server.
 func newThrong(t *testing.T) *throng {
 	t.Helper()
-	g := &throng{own: make([]tls.Certificate, throngSize)}
+	g := &throng{}
 	cfg := cordontest.Settings(t, "sqlite")
 	within(t, cfg, server.Options{}, func(c *cordontest.Cordon) {
 		o := &owned{t, c.IoT(), cordontest.Home, cordontest.NewDevice(t, c.IoT())}
@@ -75,7 +75,7 @@ func newThrong(t *testing.T) *throng {
 				createAction(t, o.client, l.name, l.action)
 			}
 		}
-		g.register(t, c)
+		g.own = imported(t, c, throngSize, "own-only", alone)
 		g.shared, g.tls = o.device, c.DeviceTLS(t, o.device, cordontest.Home)
 	})
 	g.p = start(t, cfg)
@@ -83,36 +83,37 @@ func newThrong(t *testing.T) *throng {
 	return g
 }
 
-// register imports the devices that have certificates of their own. They have
-// one key, which is made faster and as good for a test.
-func (g *throng) register(t *testing.T, c *cordontest.Cordon) {
+// imported registers devices with certificates of their own, each with a thing
+// and a policy. They have one key, which is made faster and as good for a test.
+func imported(t *testing.T, c *cordontest.Cordon, n int, policy string, name func(i int) string) []tls.Certificate {
 	t.Helper()
 	key := must[*ecdsa.PrivateKey](t)(fixture.ECKey())
 	ca := must[*fixture.CA](t)(fixture.NewCA(fixture.Template{CommonName: "Device CA"}))
-	devices := make([]fleet.ImportDevice, throngSize)
+	certs, devices := make([]tls.Certificate, n), make([]fleet.ImportDevice, n)
 	for i := range devices {
 		leaf := must[*fixture.Leaf](t)(ca.Issue(fixture.Template{Key: key.Public()}))
-		g.own[i] = tls.Certificate{
+		certs[i] = tls.Certificate{
 			Certificate: [][]byte{leaf.DER}, PrivateKey: key,
 			Leaf: must[*x509.Certificate](t)(x509.ParseCertificate(leaf.DER)),
 		}
 		parsed := must[*pki.Certificate](t)(pki.ParseDER(leaf.DER))
 		devices[i] = fleet.ImportDevice{
-			Thing:       &fleet.Thing{Name: alone(i), ID: fleet.NewThingID(), Version: 1, Created: time.Now()},
+			Thing:       &fleet.Thing{Name: name(i), ID: fleet.NewThingID(), Version: 1, Created: time.Now()},
 			Certificate: must[*fleet.Certificate](t)(fleet.NewCertificate(parsed, fleet.Active, time.Now())),
-			Policies:    []string{"own-only"},
+			Policies:    []string{policy},
 		}
 	}
-	n := int64(0)
+	batches := int64(0)
 	for batch := range slices.Chunk(devices, fleet.MaxImportBatch) {
-		n++
+		batches++
 		out, err := c.Store().Import(t.Context(), cordontest.Home, &fleet.ImportBatch{
-			Import: "throng", Source: "throng", N: n, Digest: fmt.Sprint(n), Devices: batch,
+			Import: "devices", Source: "devices", N: batches, Digest: fmt.Sprint(batches), Devices: batch,
 		})
 		if err != nil || out.Accepted != len(batch) {
 			t.Fatalf("got %+v, %v, want all imported", out, err)
 		}
 	}
+	return certs
 }
 
 // alone is the name of a device with a certificate of its own, and of its thing.
@@ -140,8 +141,8 @@ func all(t *testing.T, n int, do func(i int) error) {
 }
 
 // enters connects a device that must be let in.
-func (p *process) enters(t *testing.T, cfg *tls.Config, connect *mqtt.Connect) (*mqtttest.Client, error) {
-	conn, err := mqtttest.Dial(p.mqtt, cfg)
+func enters(t *testing.T, address string, cfg *tls.Config, connect *mqtt.Connect) (*mqtttest.Client, error) {
+	conn, err := mqtttest.Dial(address, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,7 @@ func (g *throng) connectShared(t *testing.T) []*mqtttest.Client {
 	cfg.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	devices, began := make([]*mqtttest.Client, throngSize), time.Now()
 	all(t, throngSize, func(i int) (err error) {
-		devices[i], err = g.p.enters(t, cfg, quiet(mqtt.V5, fmt.Sprint("shared-", i)))
+		devices[i], err = enters(t, g.p.mqtt, cfg, quiet(mqtt.V5, fmt.Sprint("shared-", i)))
 		return err
 	})
 	t.Logf("%d devices connected with one certificate in %s", throngSize, time.Since(began))
@@ -183,7 +184,7 @@ func (g *throng) connectAlone(t *testing.T) {
 	all(t, throngSize, func(i int) (err error) {
 		cfg := g.tls.Clone()
 		cfg.Certificates = g.own[i : i+1]
-		g.alone[i], err = g.p.enters(t, cfg, quiet(mqtt.V311, alone(i)))
+		g.alone[i], err = enters(t, g.p.mqtt, cfg, quiet(mqtt.V311, alone(i)))
 		return err
 	})
 	t.Logf("%d devices connected with their own in %s", throngSize, time.Since(began))
