@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -208,9 +209,7 @@ func (j *judge) judgeCertificates(ctx context.Context, scope fleet.Scope, ids []
 		all := j.gateway.index.at(place{scope, fleet.RightCertificate, s.certificate})
 		switch e {
 		case endUnknown, endStatus, endAccount, endInvalid:
-			for _, one := range all {
-				one.end(e)
-			}
+			endAll(all, e)
 		default:
 			if e != nil {
 				s.end(e)
@@ -246,6 +245,29 @@ func (j *judge) judgeWith(ctx context.Context, scope fleet.Scope, list []*sessio
 		tell(s, endings[i])
 	}
 	return nil
+}
+
+// enders is how many sessions are ended at the same time: each end is a call of
+// the operating system, and what it wakes competes with it for the processor.
+const enders = 16
+
+// endAll ends sessions.
+func endAll(list []*session, e *ending) {
+	if len(list) <= enders {
+		for _, s := range list {
+			s.end(e)
+		}
+		return
+	}
+	var working sync.WaitGroup
+	for part := range slices.Chunk(list, (len(list)+enders-1)/enders) {
+		working.Go(func() {
+			for _, s := range part {
+				s.end(e)
+			}
+		})
+	}
+	working.Wait()
 }
 
 // read reads what decides about some sessions of a scope, gives it to them, and

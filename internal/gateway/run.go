@@ -46,9 +46,7 @@ func (g *Gateway) drain() {
 	g.stop()
 	g.web.Close()
 	everyone := g.index.everyone()
-	for _, s := range everyone {
-		s.end(endClosing)
-	}
+	endAll(everyone, endClosing)
 	if len(everyone) > 0 {
 		defer time.Sleep(lastPackets)
 	}
