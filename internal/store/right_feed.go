@@ -73,24 +73,25 @@ var postgresFeed = &feedTexts{
 	valid: `f.mark <= ` + oldestRunning,
 }
 
-// purgeRights deletes some old entries. Those before the mark go, and once they
-// are gone and the mark is old enough, it moves to what is committed by then: an
+// purgeRights deletes some old entries. Once the mark is old enough those before
+// it go, and when they are gone the mark moves to what is committed by then: an
 // entry of a transaction that went on for long is kept as long as others.
 func purgeRights(ctx context.Context, q querier) (int64, error) {
 	d := q.dialect()
+	old := args{"time": feedTime.Milliseconds()}
+	due := `f.marked_at < ` + d.now + ` - @time`
 	n, err := q.exec(ctx, `DELETE FROM right_changes WHERE seq IN (
 		SELECT e.seq FROM right_feed f CROSS JOIN right_changes e
-		WHERE `+d.feed.old+` AND `+d.feed.valid+` ORDER BY `+d.feed.order+` LIMIT @limit)`,
-		args{"limit": purgeSlice / 10}) // each has up to a thousand names
+		WHERE `+d.feed.old+` AND `+d.feed.valid+` AND `+due+` ORDER BY `+d.feed.order+` LIMIT @limit)`,
+		args{"time": feedTime.Milliseconds(), "limit": purgeSlice / 10}) // each has up to a thousand names
 	if err != nil {
 		return 0, err
 	}
-	if _, err := q.exec(ctx, `UPDATE right_feed AS f SET purged = mark WHERE purged <> mark AND `+d.feed.valid,
-		nil); err != nil || n > 0 {
+	if _, err := q.exec(ctx, `UPDATE right_feed AS f SET purged = mark WHERE purged <> mark AND `+d.feed.valid+`
+		AND `+due, old); err != nil || n > 0 {
 		return n, err
 	}
-	_, err = q.exec(ctx, `UPDATE right_feed SET mark = `+d.feed.mark+`, marked_at = `+d.now+`
-		WHERE marked_at < `+d.now+` - @time`, args{"time": feedTime.Milliseconds()})
+	_, err = q.exec(ctx, `UPDATE right_feed AS f SET mark = `+d.feed.mark+`, marked_at = `+d.now+` WHERE `+due, old)
 	return 0, err
 }
 

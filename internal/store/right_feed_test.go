@@ -232,12 +232,13 @@ func TestManyNamesArePartedAmongEntries(t *testing.T) {
 	})
 }
 
-// purgeRightsOnce purges as if an hour had gone by since the last mark.
-func purgeRightsOnce(t *testing.T, s *Store) {
+// purgeRightsOnce purges as if some time had gone by since the last mark.
+func purgeRightsOnce(t *testing.T, s *Store, after time.Duration) {
 	t.Helper()
 	ctx := context.Background()
 	ok(t, s.write(ctx, func(ctx context.Context, q querier) error {
-		_, err := q.exec(ctx, `UPDATE right_feed SET marked_at = 0`, nil)
+		_, err := q.exec(ctx, `UPDATE right_feed SET marked_at = `+s.dialect.now+` - @age`,
+			args{"age": after.Milliseconds()})
 		return err
 	}))
 	p := s.NewPurge("n", time.Time{})
@@ -254,7 +255,8 @@ func TestAReaderThatIsFarBehindHearsOfIt(t *testing.T) {
 		noteThings(t, s, 3, "before ")
 		behind, ahead := openFeed(t, s), openFeed(t, s)
 		wantChanges(t, ahead, noteThings(t, s, purgeSlice, "old ")...)
-		for range 2 { // the first sets the mark
+		// The first that is late sets the mark.
+		for _, after := range []time.Duration{0, 2 * feedTime, feedTime / 2, 2 * feedTime} {
 			list, lost, err := ahead.Next(ctx)
 			if err != nil || lost || len(list) > 0 {
 				t.Errorf("got %v, %t, %v, want nothing", list, lost, err)
@@ -264,7 +266,7 @@ func TestAReaderThatIsFarBehindHearsOfIt(t *testing.T) {
 			if kept < purgeSlice {
 				t.Errorf("got %d entries, want those that had no hour", kept)
 			}
-			purgeRightsOnce(t, s)
+			purgeRightsOnce(t, s, after)
 		}
 		kept, err := count(ctx, s.read, `SELECT count(*) FROM right_changes`, nil)
 		if ok(t, err); kept > 0 {
