@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iot"
 
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/seal"
@@ -75,16 +77,43 @@ func (m *measurement) api(ctx context.Context) (r *Result, err error) {
 	return r, nil
 }
 
+// caller signs calls of a Cordon.
+type caller struct {
+	key     config.AccessKey
+	address string
+}
+
 // apiRig is a Cordon with its front door, and a server that does nothing.
 type apiRig struct {
+	caller
 	spec    Spec
 	dir     string
-	key     config.AccessKey
-	address string // of Cordon
 	bare    string
 	end     context.CancelFunc
 	done    chan error
 	nothing *http.Server
+}
+
+// rootKey is that of a database which is removed.
+func rootKey() config.AccessKey {
+	return config.AccessKey{ID: "AKIABENCHBENCHBENCH0", Secret: config.NewSecret("a-key-of-a-database-that-is-removed")}
+}
+
+// settings are those of a server whose files are in a directory, on PostgreSQL
+// if there is a URL.
+func settings(dir, databaseURL string) (config.Config, error) {
+	key := rootKey()
+	cfg := config.Config{
+		DataDir: filepath.Join(dir, "data"), DatabaseURL: config.NewSecret(databaseURL), Quotas: "default",
+		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: scope.Account, Region: scope.Region,
+		LogFormat: "text", RootAccessKeyID: key.ID, RootSecretAccessKey: key.Secret,
+	}
+	if databaseURL == "" {
+		return cfg, nil
+	}
+	cfg.SecretsKeyFile = filepath.Join(dir, "master-key")
+	_, err := seal.LoadKeyFile(cfg.SecretsKeyFile, true)
+	return cfg, err
 }
 
 func (a *apiRig) start(ctx context.Context, m *measurement, name string) error {
@@ -95,17 +124,10 @@ func (a *apiRig) start(ctx context.Context, m *measurement, name string) error {
 	if a.dir, err = os.MkdirTemp(m.spec.Dir, "cordon-bench-"); err != nil {
 		return err
 	}
-	a.key = config.AccessKey{ID: "AKIABENCHBENCHBENCH0", Secret: config.NewSecret("a-key-of-a-database-that-is-removed")}
-	cfg := config.Config{
-		DataDir: filepath.Join(a.dir, "data"), DatabaseURL: config.NewSecret(o.URL), Quotas: "default",
-		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: scope.Account, Region: scope.Region,
-		LogFormat: "text", RootAccessKeyID: a.key.ID, RootSecretAccessKey: a.key.Secret,
-	}
-	if o.URL != "" {
-		cfg.SecretsKeyFile = filepath.Join(a.dir, "master-key")
-		if _, err := seal.LoadKeyFile(cfg.SecretsKeyFile, true); err != nil {
-			return err
-		}
+	a.key = rootKey()
+	cfg, err := settings(a.dir, o.URL)
+	if err != nil {
+		return err
 	}
 	own, end := context.WithCancel(context.WithoutCancel(ctx))
 	s, err := server.Start(own, cfg, m.log, server.Options{})
@@ -184,7 +206,7 @@ func (a *apiRig) requests(ctx context.Context, round int) (list [][]byte, err er
 		if a.spec.Kind == Write {
 			list[i], err = a.create(ctx, thingName(round, i))
 		} else {
-			list[i], err = a.sign(ctx, http.MethodGet, thingName(0, i%a.spec.Certificates), "")
+			list[i], err = a.sign(ctx, http.MethodGet, "/things/"+thingName(0, i%a.spec.Certificates), "")
 		}
 		if err != nil {
 			return nil, err
@@ -194,12 +216,13 @@ func (a *apiRig) requests(ctx context.Context, round int) (list [][]byte, err er
 }
 
 func (a *apiRig) create(ctx context.Context, name string) ([]byte, error) {
-	return a.sign(ctx, http.MethodPost, name, `{"attributePayload":{"attributes":{"model":"pump","site":"north"}}}`)
+	const body = `{"attributePayload":{"attributes":{"model":"pump","site":"north"}}}`
+	return a.sign(ctx, http.MethodPost, "/things/"+name, body)
 }
 
 // sign makes a request as it goes over the wire.
-func (a *apiRig) sign(ctx context.Context, method, thing, body string) ([]byte, error) {
-	u := &url.URL{Scheme: "http", Host: a.address, Path: "/things/" + thing}
+func (a *caller) sign(ctx context.Context, method, path, body string) ([]byte, error) {
+	u := &url.URL{Scheme: "http", Host: a.address, Path: path}
 	r := &http.Request{Method: method, URL: u, Host: a.address, Header: http.Header{}, ContentLength: int64(len(body))}
 	hash := sha256.Sum256([]byte(body))
 	credentials := aws.Credentials{AccessKeyID: a.key.ID, SecretAccessKey: a.key.Secret.Reveal()}
@@ -211,6 +234,14 @@ func (a *apiRig) sign(ctx context.Context, method, thing, body string) ([]byte, 
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nX-Amz-Date: %s\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n%s",
 		method, u.Path, a.address, r.Header.Get("X-Amz-Date"), r.Header.Get("Authorization"), len(body), body)
 	return []byte(b.String()), nil
+}
+
+// client is the AWS SDK.
+func (a *caller) client() *iot.Client {
+	return iot.New(iot.Options{
+		BaseEndpoint: new("http://" + a.address), Region: scope.Region,
+		Credentials: credentials.NewStaticCredentialsProvider(a.key.ID, a.key.Secret.Reveal(), ""),
+	})
 }
 
 // signer keeps the key that it derived for the day.

@@ -1,11 +1,13 @@
-// Package bench measures how fast Cordon audits, mitigates and answers, each beside a
-// yardstick that does the least that any program would have to do.
+// Package bench measures how fast Cordon audits, mitigates, answers and lets
+// devices in, each beside a yardstick: what does the least that any program would
+// have to do, or, for devices, Mosquitto.
 //
 // A measurement makes a fleet of synthetic certificates in a database of its
-// own, runs the real store and the real durable engine on it, with the API
-// in front only where calls are measured, and checks that what came out is right. Subject and yardsticks
-// take turns in one process, so that they meet the same machine; a figure is
-// the median of several rounds. The data is removed afterwards.
+// own, runs the real store and the real durable engine on it, with the API and
+// the gateway in front only where they are measured, and checks that what came
+// out is right. Subject and yardsticks take turns, so that they meet the same
+// machine; a figure is the median of several rounds. The data is removed
+// afterwards.
 //
 // The package measures and reports. It judges nothing: no rate is a test.
 package bench
@@ -34,19 +36,23 @@ const (
 	Write = "write"
 	// Import runs "cordon import" on a file.
 	Import = "import"
+	// Gateway connects devices.
+	Gateway = "gateway"
 )
 
 // Spec is one measurement.
 type Spec struct {
-	// Kind is [Audit], [Mitigate], [Read], [Write] or [Import].
+	// Kind is [Audit], [Mitigate], [Read], [Write], [Import] or [Gateway].
 	Kind string `json:"kind"`
 	// Certificates is the size of the fleet, and Findings how many of them do
 	// not comply, each for one reason. For calls they are the things that are
 	// there, and the calls of a round.
 	Certificates int `json:"certificates"`
 	Findings     int `json:"findings"`
-	// Connections is how many clients call at once.
+	// Connections is how many clients call at once, or how many devices are
+	// connected, and Messages how many they send.
 	Connections int `json:"connections,omitempty"`
+	Messages    int `json:"messages,omitempty"`
 	// Rounds is how often everything is measured.
 	Rounds int `json:"rounds"`
 	// Dir is an existing directory that SQLite databases are made in, below a
@@ -65,13 +71,20 @@ const (
 	maxRounds       = 100
 	maxThings       = 10_000_000
 	maxConnections  = 10_000
+
+	// Two sockets of a device and as many of another must be within the 20,000 open
+	// files that many systems allow a process.
+	minDevices, maxDevices   = 20, 9_000
+	minMessages, maxMessages = 100, 10_000_000
 )
 
 // Check returns what is wrong with a specification, in the words of its flags.
 func (s Spec) Check() error {
 	switch {
-	case !slices.Contains([]string{Audit, Mitigate, Read, Write, Import}, s.Kind):
+	case !slices.Contains([]string{Audit, Mitigate, Read, Write, Import, Gateway}, s.Kind):
 		return fmt.Errorf("there is no measurement %q", s.Kind)
+	case s.Kind == Gateway:
+		return s.checkDevices()
 	case s.Findings < minFindings:
 		return fmt.Errorf("--findings: %d are too few, take %d or more", s.Findings, minFindings)
 	case s.calls():
@@ -94,6 +107,14 @@ func (s Spec) database() string {
 	return "SQLite"
 }
 
+// subject names what is measured.
+func (s Spec) subject() string {
+	if s.Kind == Gateway {
+		return fmt.Sprintf("the %s with %d devices", s.Kind, s.Connections)
+	}
+	return fmt.Sprintf("%s of %d certificates", s.Kind, s.Certificates)
+}
+
 // calls reports whether calls of the API are measured.
 func (s Spec) calls() bool { return s.Kind == Read || s.Kind == Write }
 
@@ -105,6 +126,18 @@ func (s Spec) checkCalls() error {
 		return fmt.Errorf("--calls: take %d at most", maxThings)
 	case s.Connections < 1 || s.Connections > maxConnections:
 		return fmt.Errorf("--connections: take 1 to %d", maxConnections)
+	case s.Rounds < 1 || s.Rounds > maxRounds:
+		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
+	}
+	return nil
+}
+
+func (s Spec) checkDevices() error {
+	switch {
+	case s.Connections < minDevices || s.Connections > maxDevices:
+		return fmt.Errorf("--connections: take %d to %d", minDevices, maxDevices)
+	case s.Messages < minMessages || s.Messages > maxMessages:
+		return fmt.Errorf("--messages: take %d to %d", minMessages, maxMessages)
 	case s.Rounds < 1 || s.Rounds > maxRounds:
 		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
 	}
@@ -131,7 +164,7 @@ func Run(ctx context.Context, s Spec, log io.Writer) (r *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(m.dir)) }()
 	if r, err = m.run(ctx); err != nil {
-		return nil, fmt.Errorf("measure %s of %d certificates: %w", s.Kind, s.Certificates, err)
+		return nil, fmt.Errorf("measure %s: %w", s.subject(), err)
 	}
 	r.Spec = s
 	r.PeakBytes, err = peakMemory(os.ReadFile)
@@ -145,12 +178,13 @@ type measurement struct {
 	dir  string    // for files, removed afterwards
 	now  time.Time // when the fleet was as it is
 	log  *slog.Logger
+	out  io.Writer // what log writes to
 }
 
 func newMeasurement(s Spec, h home, log io.Writer) *measurement {
 	return &measurement{
 		spec: s, home: h, now: time.Now().UTC().Truncate(time.Millisecond),
-		log: slog.New(failures{slog.NewTextHandler(log, nil)}),
+		log: slog.New(failures{slog.NewTextHandler(log, nil)}), out: log,
 	}
 }
 
@@ -176,6 +210,8 @@ func (m *measurement) run(ctx context.Context) (*Result, error) {
 	switch {
 	case m.spec.calls():
 		return m.api(ctx)
+	case m.spec.Kind == Gateway:
+		return m.gateway(ctx)
 	case m.spec.Kind == Import:
 		return m.imports(ctx)
 	case m.spec.Kind == Audit:

@@ -176,6 +176,9 @@ func TestSpecificationsThatAreRefused(t *testing.T) {
 		{"more findings than certificates", func(s *Spec) { s.Findings = 101 }, "--certificates"},
 		{"too many certificates", func(s *Spec) { s.Certificates = maxCertificates + 1 }, "--certificates"},
 		{"no round", func(s *Spec) { s.Rounds = 0 }, "--rounds"},
+		{"too few devices", func(s *Spec) { s.Kind, s.Messages, s.Connections = Gateway, 100, 19 }, "--connections"},
+		{"too many devices", func(s *Spec) { s.Kind, s.Messages, s.Connections = Gateway, 100, 9001 }, "--connections"},
+		{"too few messages", func(s *Spec) { s.Kind, s.Messages, s.Connections = Gateway, 99, 20 }, "--messages"},
 		{"too many rounds", func(s *Spec) { s.Rounds = maxRounds + 1 }, "--rounds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -209,5 +212,48 @@ func TestCallsAreMeasured(t *testing.T) {
 				wantNothingLeft(t, s)
 			})
 		}
+	}
+}
+
+func TestDevicesAreMeasured(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			s := Spec{Kind: Gateway, Connections: 30, Messages: 300, Rounds: 1, Dir: t.TempDir()}
+			if database == "postgres" {
+				s.URL = pgtest.URL(t)
+			}
+			r, err := Run(t.Context(), s, t.Output())
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := r.Devices
+			if len(d.Connects) != 2 || d.Connects[0].Cordon.Share.Most != 0 || d.Connects[1].Cordon.Share.Least != 1 {
+				t.Errorf("got %+v, want full handshakes, and then none", d.Connects)
+			}
+			for _, b := range append(d.Connects, d.Messages...) {
+				if b.Cordon.PerSecond.Least <= 0 || b.Cordon.Latency.P50 <= 0 || (b.Peer == nil) != (d.Peer == "") {
+					t.Errorf("%s: got %+v beside %+v", b.Name, b.Cordon, b.Peer)
+				}
+			}
+			for _, b := range d.Messages {
+				if b.Cordon.Share.Least != 1 {
+					t.Errorf("%s: got a share of %f that arrived, want all", b.Name, b.Cordon.Share.Least)
+				}
+			}
+			for _, k := range d.Kicks {
+				if k.Connections != 30 || k.SinceCall <= 0 || k.SinceAnswer > k.SinceCall {
+					t.Errorf("got %+v, want 30 ended connections, later since the call", k)
+				}
+			}
+			if len(d.Kicks) != 3 || d.Singles.Deactivations != 15 || d.Singles.SinceCall.P99 <= 0 {
+				t.Errorf("got %+v and %+v, want three changes and 15 single ones", d.Kicks, d.Singles)
+			}
+			var text strings.Builder
+			if err := (&Report{Results: []*Result{r}}).Print(&text); err != nil ||
+				!strings.Contains(text.String(), "RemoveThingFromThingGroup") {
+				t.Errorf("got %v and %q, want a report", err, text.String())
+			}
+			wantNothingLeft(t, s)
+		})
 	}
 }

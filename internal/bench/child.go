@@ -22,6 +22,8 @@ const childEnd = 2 * time.Minute
 type order struct {
 	Spec Spec
 	URL  string // not in Spec's JSON, which is for people
+	// Serve has the child run a server instead.
+	Serve *serving `json:",omitempty"`
 }
 
 // RunChild measures in a new process of the given program, so that the peak of
@@ -48,10 +50,10 @@ func RunChild(ctx context.Context, program string, s Spec, log io.Writer) (*Resu
 		return nil, fmt.Errorf("start a process to measure in: %w", err)
 	}
 	var r Result
-	err = errors.Join(json.NewEncoder(stdin).Encode(order{s, s.URL}), json.NewDecoder(stdout).Decode(&r))
+	err = errors.Join(json.NewEncoder(stdin).Encode(order{Spec: s, URL: s.URL}), json.NewDecoder(stdout).Decode(&r))
 	if ended := cmd.Wait(); ended != nil {
 		// It has said why on its standard error.
-		return nil, fmt.Errorf("measure %s of %d certificates: %w", s.Kind, s.Certificates, ended)
+		return nil, fmt.Errorf("measure %s: %w", s.subject(), ended)
 	}
 	return &r, err
 }
@@ -63,6 +65,9 @@ func Child(ctx context.Context, in io.Reader, out, log io.Writer) error {
 	var o order
 	if err := d.Decode(&o); err != nil {
 		return fmt.Errorf("read what to measure: %w", err)
+	}
+	if o.Serve != nil {
+		return serve(ctx, *o.Serve, wire{d, json.NewEncoder(out)}, log)
 	}
 	o.Spec.URL = o.URL
 	ctx, cancel := context.WithCancel(ctx)

@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 
@@ -89,10 +88,7 @@ func (m *measurement) importOnce(ctx context.Context, a *apiRig, path string) (t
 // auditImported audits all that was imported and returns how long that took.
 func (m *measurement) auditImported(ctx context.Context, a *apiRig) (time.Duration, error) {
 	const name = "DEVICE_CERTIFICATE_EXPIRING_CHECK"
-	c := iot.New(iot.Options{
-		BaseEndpoint: new("http://" + a.address), Region: scope.Region,
-		Credentials: credentials.NewStaticCredentialsProvider(a.key.ID, a.key.Secret.Reveal(), ""),
-	})
+	c := a.client()
 	if _, err := c.UpdateAccountAuditConfiguration(ctx, &iot.UpdateAccountAuditConfigurationInput{
 		RoleArn:                  new("arn:aws:iam::000000000000:role/Bench"),
 		AuditCheckConfigurations: map[string]types.AuditCheckConfiguration{name: {Enabled: true}},

@@ -23,6 +23,12 @@ func (r *Report) Print(out io.Writer) error {
 			first.Database, first.Spec.Rounds)
 	}
 	for _, result := range r.Results {
+		if result.Devices != nil {
+			if err := result.Devices.print(out, result); err != nil {
+				return err
+			}
+			continue
+		}
 		what := [2]string{"certificates", "findings"}
 		if result.Spec.calls() {
 			what = [2]string{"things", "calls a round"}

@@ -15,6 +15,8 @@ type Result struct {
 	// and Latency how long its calls took.
 	Goal    float64  `json:"goal,omitempty"`
 	Latency *Latency `json:"latency,omitempty"`
+	// Devices is what was measured at the gateway, nil elsewhere.
+	Devices *Devices `json:"devices,omitempty"`
 	// PeakBytes is the most memory that the process held at any time, load
 	// included; 0 where the system does not say.
 	PeakBytes int64 `json:"peakBytes"`

@@ -15,6 +15,7 @@ type benchCommands struct {
 	Mitigate benchMitigate `cmd:"" help:"Measure mitigation against bare statements."`
 	API      benchAPI      `cmd:"" name:"api" help:"Measure calls of the API against bare HTTP."`
 	Import   benchImport   `cmd:"" help:"Measure an import against bare inserts."`
+	Gateway  benchGateway  `cmd:"" help:"Measure devices at the gateway beside Mosquitto."`
 	Child    benchChild    `cmd:"" hidden:"" help:"Measure what standard input says."`
 }
 
@@ -195,6 +196,46 @@ Examples:
 func (c *benchImport) Run(ctx context.Context, p *Process) error {
 	return c.Host.measure(ctx, p, bench.Spec{
 		Kind: bench.Import, Certificates: c.Devices, Findings: c.Devices, Rounds: c.Rounds,
+	})
+}
+
+type benchGateway struct {
+	Connections int       `default:"5000" local:"" placeholder:"N" help:"Devices on a certificate, and on their own."`
+	Messages    int       `default:"50000" local:"" placeholder:"N" help:"Messages in a round."`
+	Rounds      int       `default:"3" local:"" placeholder:"N" help:"How often connects and messages are measured."`
+	Host        benchHost `embed:""`
+}
+
+// Help returns what is written by hand.
+func (*benchGateway) Help() string {
+	return `Measure devices that connect by MQTT over mTLS, each with a certificate of its
+own: how many connect in a second, what messages and idle connections take, and
+how soon devices lose their connection after the change that takes their right
+away. The devices are one process, the server another, on this machine (Linux),
+with a limit of open files above twice the connections.
+
+Where mosquitto is installed it is measured in the same run, in turns. It asks
+for certificates of one CA, and judges nothing else. A server's CPU time is that
+of its process alone, so that the cost of the devices is in no comparison.
+
+Usage: cordon bench gateway [flags]
+
+Examples:
+  cordon bench gateway
+      5,000 connections on one certificate and 5,000 on their own, on SQLite.
+
+  cordon bench gateway --connections 1000 --messages 10000 --rounds 1
+      A quick one.
+
+  cordon bench gateway --postgres --json
+      On a PostgreSQL that is started for it (Debian: postgresql).
+`
+}
+
+// Run measures.
+func (c *benchGateway) Run(ctx context.Context, p *Process) error {
+	return c.Host.measure(ctx, p, bench.Spec{
+		Kind: bench.Gateway, Connections: c.Connections, Messages: c.Messages, Rounds: c.Rounds,
 	})
 }
 

@@ -77,6 +77,7 @@ func TestBenchMeasuresCallsAndImports(t *testing.T) {
 		args       []string
 	}{
 		{"calls", "CreateThing, 2 conn", []string{"api", "--things=10", "--calls=20", "--connections=2", "--rounds=1"}},
+		{"devices", "one by one under", []string{"gateway", "--connections=20", "--messages=100", "--rounds=1"}},
 		{"an import", "1,500 devices; audited", []string{"import", "--devices=1500"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,7 +42,8 @@ var layers = [][]string{
 		"internal/pkiweb"},
 	{"internal/store/storetest"},
 	{"internal/server"},
-	{"internal/cordontest", "internal/bench", "internal/demo"},
+	{"internal/cordontest", "internal/bench/swarm", "internal/bench/rival", "internal/demo"},
+	{"internal/bench"},
 	{"internal/cli"},
 	{"cmd/cordon"},
 	{"internal/layout"},
@@ -91,7 +92,7 @@ var owners = map[string][]string{
 // Cordon on fleets they make up.
 var (
 	support = []string{"internal/pki/fixture", "internal/mqtt/mqtttest", "internal/store/storetest",
-		"internal/store/storetest/pgtest", "internal/cordontest"}
+		"internal/store/storetest/pgtest", "internal/cordontest", "internal/bench/swarm", "internal/bench/rival"}
 	supposed = append([]string{"internal/bench", "internal/demo"}, support...)
 )
 
