@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iot"
+
 	"github.com/cordon-iot/cordon/internal/cordontest"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/mqtt"
@@ -204,5 +206,38 @@ func TestHowAClientConnectsCanBeACondition(t *testing.T) {
 	}
 	if d.Connack.Code != mqtt.NotAuthorized {
 		t.Errorf("got %s, want %s", d.Connack.Code, mqtt.NotAuthorized)
+	}
+}
+
+func TestAccountsAndRegionsNeverMeet(t *testing.T) {
+	c := cordontest.Start(t, cordontest.Settings(t, "sqlite"), server.Options{})
+	const account = "222222222222"
+	var devices []*mqtttest.Client
+	for scope, client := range map[fleet.Scope]*iot.Client{
+		cordontest.Home: c.IoT(),
+		{Account: account, Region: cordontest.Region}:      c.NewAccount(t, account),
+		{Account: cordontest.Account, Region: "eu-west-1"}: c.IoTIn("eu-west-1"),
+	} {
+		cordontest.Policy(t, client, "all", cordontest.AllowAll)
+		o := &owned{t, client, scope, cordontest.NewDevice(t, client, "all")}
+		d := o.connect(c, o.device, "d")
+		if codes, err := d.Subscribe(1, "#", "$share/g/#"); err != nil || codes[0] != 1 || codes[1] != 1 {
+			t.Fatalf("got %v, %v, want granted subscriptions", codes, err)
+		}
+		if err := d.Send(&mqtt.Publish{Topic: "x", Retain: true, Payload: []byte(scope.EndpointName())}); err != nil {
+			t.Fatal(err)
+		}
+		keeps(t, d)
+		devices = append(devices, d)
+	}
+	for _, d := range devices {
+		keeps(t, d)
+		own := map[string]bool{}
+		for _, m := range d.Inbox {
+			own[string(m.Payload)] = true
+		}
+		if len(own) != 1 {
+			t.Errorf("got the messages of %d accounts and regions, want those of its own", len(own))
+		}
 	}
 }
