@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"io/fs"
 	"net"
 	"os"
@@ -58,15 +59,22 @@ func needed(t testing.TB, name string, paths []string, hint string) string {
 	return ""
 }
 
-// FreePort is a port of loopback that nobody listens on now.
+// FreePort is a port of loopback that nobody listens on now. It is not among
+// those that outgoing connections are given (32768 to 60999 on Linux), one of
+// which could have it before a slow program listens.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, count, tries = 10_000, 20_000, 100
+	for range tries {
+		port := first + rand.IntN(count)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close() // it was only tried
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // Program is a program that a test runs. It ends, with all that it has started,
