@@ -300,8 +300,13 @@ func (e *explaining) explain(ctx context.Context, text string, a args) {
 	e.plans[text] = strings.Join(lines, "\n")
 }
 
-// small are the tables that have a row, or as many as are in hand.
-var small = []string{"purge_lease", "leftovers", "CONSTANT ROW", "SCAN g"}
+// small are the tables that have a row, or as many as are in hand; and schedules,
+// of which an account has five at most, are read once a pass with the audits in
+// progress.
+var small = []string{
+	"purge_lease", "leftovers", "CONSTANT ROW", "SCAN g", "right_feed", "SCAN f", "scheduled_audits", "audits_running",
+	"SCAN x", "GROUP BY",
+}
 
 // No statement of a purge, or of the search for due schedules, reads a table
 // from end to end or sorts the whole of it.

@@ -32,11 +32,11 @@ type feedTexts struct {
 	now string
 	// news reads the first entries that a feed has not seen, in any order.
 	news string
-	// mark is an expression for what is committed and its entries so far, and old
-	// a condition that an entry e is before the mark of the feed f; in order they
-	// are found by an index. The mark is valid unless it comes from another
-	// database server, by a copy of the tables.
-	mark, old, order, valid string
+	// mark is an expression for what is committed with its entries so far, and
+	// before compares an entry e with one; in order they are found by an index. The
+	// mark of the feed f is valid unless it comes from another database server, by a
+	// copy of the tables.
+	mark, before, order, valid string
 }
 
 var sqliteFeed = &feedTexts{
@@ -44,8 +44,8 @@ var sqliteFeed = &feedTexts{
 	news: `SELECT '', '', f.purged, e.seq, e.account, e.region, e.kind, e.names, e.detail FROM right_feed f
 		LEFT JOIN (SELECT seq, account, region, kind, names, detail FROM right_changes
 			WHERE seq > @behind ORDER BY seq LIMIT @limit) e ON TRUE`,
-	mark: `coalesce((SELECT max(seq) FROM right_changes), 0)`,
-	old:  `e.seq <= f.mark`, order: `e.seq`, valid: `TRUE`,
+	mark:   `coalesce((SELECT max(seq) FROM right_changes), 0)`,
+	before: `e.seq <=`, order: `e.seq`, valid: `TRUE`,
 }
 
 // oldestRunning is the oldest transaction that may go on.
@@ -67,10 +67,10 @@ var postgresFeed = &feedTexts{
 				WHERE tx >= @xmax AND tx < CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT)
 					AND seq > @page AND seq <= @last)
 		) e ON TRUE ORDER BY e.seq LIMIT @limit`,
-	mark:  oldestRunning,
-	old:   `e.tx < f.mark`,
-	order: `e.tx, e.seq`,
-	valid: `f.mark <= ` + oldestRunning,
+	mark:   oldestRunning,
+	before: `e.tx <`,
+	order:  `e.tx, e.seq`,
+	valid:  `f.mark <= ` + oldestRunning,
 }
 
 // purgeRights deletes some old entries. Once the mark is old enough those before
@@ -81,8 +81,9 @@ func purgeRights(ctx context.Context, q querier) (int64, error) {
 	old := args{"time": feedTime.Milliseconds()}
 	due := `f.marked_at < ` + d.now + ` - @time`
 	n, err := q.exec(ctx, `DELETE FROM right_changes WHERE seq IN (
-		SELECT e.seq FROM right_feed f CROSS JOIN right_changes e
-		WHERE `+d.feed.old+` AND `+d.feed.valid+` AND `+due+` ORDER BY `+d.feed.order+` LIMIT @limit)`,
+		SELECT e.seq FROM right_changes e
+		WHERE `+d.feed.before+` (SELECT f.mark FROM right_feed f WHERE `+d.feed.valid+` AND `+due+`)
+		ORDER BY `+d.feed.order+` LIMIT @limit)`,
 		args{"time": feedTime.Milliseconds(), "limit": purgeSlice / 10}) // each has up to a thousand names
 	if err != nil {
 		return 0, err
