@@ -124,6 +124,9 @@ func (p *serverProcess) collect() error {
 	return p.in.Decode(&p.serverState)
 }
 
+// close ends the server as its input's end does, and kills it if that takes long.
 func (p *serverProcess) close() error {
-	return errors.Join(p.stdin.Close(), p.cmd.Wait())
+	err := p.stdin.Close()
+	defer time.AfterFunc(childEnd, func() { _ = p.cmd.Process.Kill() }).Stop()
+	return errors.Join(err, p.cmd.Wait())
 }

@@ -127,6 +127,9 @@ func (d *Device) send(p mqtt.Packet) error {
 	if err != nil {
 		return err
 	}
+	if err := d.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	_, err = d.conn.Write(raw)
 	return err
 }
@@ -226,8 +229,9 @@ func (d *Device) Up() bool {
 
 // Close ends the connection and waits until it has.
 func (d *Device) Close() {
-	_ = d.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_ = d.send(&mqtt.Disconnect{}) // it may have ended
+	if d.Up() {
+		_ = d.send(&mqtt.Disconnect{}) // it may have ended by now
+	}
 	_ = d.conn.NetConn().Close()
 	<-d.done
 }
