@@ -241,18 +241,25 @@ func TestANodeThatWasTakenForDeadStoresWhatIsOpen(t *testing.T) {
 	})
 }
 
+// words is how often the node has said that it is there.
+func (m *memory) words() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.beats
+}
+
 func TestANodeWithoutConnectionsSaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{}
 		r, stop := recorder(m)
 		time.Sleep(time.Minute)
-		if m.beats != 0 {
-			t.Errorf("got %d words of an idle node, want none", m.beats)
+		if n := m.words(); n != 0 {
+			t.Errorf("got %d words of an idle node, want none", n)
 		}
 		connect(r, "a", here)
 		time.Sleep(10*keepEvery + time.Millisecond)
-		if m.beats < 9 {
-			t.Errorf("got %d words in ten seconds, want one a second", m.beats)
+		if n := m.words(); n < 9 {
+			t.Errorf("got %d words in ten seconds, want one a second", n)
 		}
 		stop()
 	})
