@@ -162,10 +162,3 @@ func (p *policies) compile(scope fleet.Scope, v *fleet.PolicyVersion) *policy.Co
 
 // denyEverything is in force in the place of what cannot be read.
 const denyEverything = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
-
-// size is how many policies are known.
-func (p *policies) size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.known)
-}
