@@ -320,6 +320,60 @@ func (g *Gateway) lookUp(ctx context.Context, scope fleet.Scope, refs []fleet.De
 		d, err := g.reader.read(ctx, scope, refs[0])
 		return []fleet.Device{d}, err
 	}
+	first, rest, places := oneOfEach(refs)
+	shared, err := g.readAll(ctx, scope, first)
+	if err != nil || len(rest) == 0 {
+		return shared, err
+	}
+	of := make(map[string]*fleet.Device, len(first))
+	for i := range first {
+		of[first[i].Certificate] = &shared[i]
+	}
+	out := make([]fleet.Device, len(refs))
+	for i, ref := range refs {
+		out[i] = *of[ref.Certificate]
+	}
+	// A certificate that has its thing exclusively stands for it under every
+	// client id.
+	differ := func(i int) bool { return !of[rest[i].Certificate].Exclusive }
+	var others []fleet.DeviceRef
+	for i := range rest {
+		if differ(i) {
+			others = append(others, rest[i])
+		}
+	}
+	devices, err := g.readAll(ctx, scope, others)
+	if err != nil {
+		return nil, err
+	}
+	for i, place := range places {
+		if differ(i) {
+			out[place], devices = devices[0], devices[1:]
+		}
+	}
+	return out, nil
+}
+
+// oneOfEach divides connections into the first of each certificate, and the rest
+// with their places.
+func oneOfEach(refs []fleet.DeviceRef) (first, rest []fleet.DeviceRef, places []int) {
+	seen := make(map[string]bool, len(refs))
+	for i, ref := range refs {
+		if seen[ref.Certificate] {
+			rest, places = append(rest, ref), append(places, i)
+			continue
+		}
+		seen[ref.Certificate] = true
+		first = append(first, ref)
+	}
+	return first, rest, places
+}
+
+// readAll reads what decides about some connections of a scope by one reading.
+func (g *Gateway) readAll(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	devices, err := g.Registry.Devices(ctx, scope, refs)
 	if err == nil && len(devices) != len(refs) {
 		err = fmt.Errorf("got %d of %d devices", len(devices), len(refs))

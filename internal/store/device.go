@@ -206,6 +206,7 @@ func (d *foundDevice) device(clientID string) fleet.Device {
 		return out
 	}
 	name := fleet.StandsFor(d.attached, clientID)
+	out.Exclusive = slices.Contains(d.attached, fleet.Attachment{Thing: name, Type: fleet.Exclusive})
 	for _, t := range d.things {
 		if t.Name == name {
 			out.Thing = t

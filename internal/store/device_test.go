@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,7 @@ func TestDevicesStandForThingsByTheRule(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var refs []fleet.DeviceRef
 		var wants []string
+		owner := map[string]bool{} // certificates that have a thing exclusively
 		for n := 1; n <= 12; n++ {
 			for _, thing := range names {
 				if random.IntN(2) == 0 {
@@ -116,6 +118,9 @@ func TestDevicesStandForThingsByTheRule(t *testing.T) {
 			}
 			attached, err := s.ThingsOfPrincipal(ctx, here, fleet.AttachmentQuery{Of: certificateID(n), Limit: 10})
 			ok(t, err)
+			owner[certificateID(n)] = slices.ContainsFunc(attached, func(a fleet.Attachment) bool {
+				return a.Type == fleet.Exclusive
+			})
 			for _, client := range append(names, "", "x") {
 				refs = append(refs, fleet.DeviceRef{Certificate: certificateID(n), ClientID: client})
 				wants = append(wants, fleet.StandsFor(attached, client))
@@ -130,6 +135,9 @@ func TestDevicesStandForThingsByTheRule(t *testing.T) {
 			}
 			if got != want {
 				t.Errorf("%+v: got %q, want %q", refs[i], got, want)
+			}
+			if want := owner[refs[i].Certificate]; list[i].Exclusive != want {
+				t.Errorf("%+v: got exclusive %t, want %t", refs[i], list[i].Exclusive, want)
 			}
 		}
 	})
