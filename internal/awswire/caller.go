@@ -1,13 +1,40 @@
 package awswire
 
-import "context"
+import (
+	"context"
+	"net"
+	"net/http"
+)
 
-// Caller is who signed a call, and for which region.
+// Caller is who signed a call, for which region, and where the call came from.
+// Of a call that is not signed only the last three are known.
 type Caller struct {
 	AccessKeyID string
 	Account     string // 12 digits
 	Region      string // of the credential scope
-	Operator    bool   // the root key of the first account, which may reach the others
+	ARN         string // of the root user, the user or the session of a role
+	UserID      string // as GetCallerIdentity tells it
+	Operator    bool   // of the first account, which may reach the others
+	Principal   any    // what Keys know of the caller, for Authorize
+
+	SourceIP  string // of the connection: what a proxy says in headers is not believed
+	UserAgent string // at most [maxUserAgent] bytes
+	Secure    bool   // the connection is encrypted
+}
+
+// maxUserAgent is how many bytes of a User-Agent header are kept.
+const maxUserAgent = 1 << 10
+
+// visitor is a caller of whom nothing is known but the connection.
+func visitor(r *http.Request) Caller {
+	c := Caller{SourceIP: r.RemoteAddr, UserAgent: r.UserAgent(), Secure: r.TLS != nil}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		c.SourceIP = host
+	}
+	if len(c.UserAgent) > maxUserAgent {
+		c.UserAgent = c.UserAgent[:maxUserAgent]
+	}
+	return c
 }
 
 type callerKey struct{}

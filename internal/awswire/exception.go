@@ -22,35 +22,39 @@ type exception struct {
 // Error returns the name and the text.
 func (e *exception) Error() string { return e.name + ": " + e.text }
 
-// exceptions is the one table of fault codes: the exception of the AWS IoT API
-// that a code is answered as, and its HTTP status.
-var exceptions = map[fault.Code]struct {
-	name   string
-	status int
-}{
-	fault.Invalid:             {"InvalidRequestException", http.StatusBadRequest},
-	fault.Unsupported:         {"InvalidRequestException", http.StatusBadRequest},
-	fault.NotFound:            {"ResourceNotFoundException", http.StatusNotFound},
-	fault.Exists:              {"ResourceAlreadyExistsException", http.StatusConflict},
-	fault.TaskExists:          {"TaskAlreadyExistsException", http.StatusBadRequest},
-	fault.Limit:               {"LimitExceededException", http.StatusGone},
-	fault.DeleteConflict:      {"DeleteConflictException", http.StatusConflict},
-	fault.VersionConflict:     {"VersionConflictException", http.StatusConflict},
-	fault.VersionsLimit:       {"VersionsLimitExceededException", http.StatusConflict},
-	fault.Conflict:            {"ConflictException", http.StatusConflict},
-	fault.MalformedPolicy:     {"MalformedPolicyException", http.StatusBadRequest},
-	fault.CertificateState:    {"CertificateStateException", http.StatusNotAcceptable},
-	fault.CertificateInvalid:  {"CertificateValidationException", http.StatusBadRequest},
-	fault.CertificateConflict: {"CertificateConflictException", http.StatusConflict},
-	fault.TransferConflict:    {"TransferConflictException", http.StatusConflict},
-	fault.TransferCompleted:   {"TransferAlreadyCompletedException", http.StatusGone},
-	fault.RegistrationCode:    {"RegistrationCodeValidationException", http.StatusBadRequest},
-	fault.NotConfigured:       {"NotConfiguredException", http.StatusNotFound},
-	fault.InvalidQuery:        {"InvalidQueryException", http.StatusBadRequest},
-	fault.Throttled:           {"ThrottlingException", http.StatusBadRequest},
-	fault.Denied:              {"AccessDeniedException", http.StatusForbidden},
-	fault.Unauthorized:        {"UnauthorizedException", http.StatusUnauthorized},
-	fault.Unavailable:         {"ServiceUnavailableException", http.StatusServiceUnavailable},
+// Exception is what a fault is answered as.
+type Exception struct {
+	Name   string
+	Status int // of HTTP
+	// Prefix is what the text begins with, or is made to.
+	Prefix string
+}
+
+// exceptions is what fault codes are answered as in the AWS IoT API.
+var exceptions = map[fault.Code]Exception{
+	fault.Invalid:             {Name: "InvalidRequestException", Status: http.StatusBadRequest},
+	fault.Unsupported:         {Name: "InvalidRequestException", Status: http.StatusBadRequest},
+	fault.NotFound:            {Name: "ResourceNotFoundException", Status: http.StatusNotFound},
+	fault.Exists:              {Name: "ResourceAlreadyExistsException", Status: http.StatusConflict},
+	fault.TaskExists:          {Name: "TaskAlreadyExistsException", Status: http.StatusBadRequest},
+	fault.Limit:               {Name: "LimitExceededException", Status: http.StatusGone},
+	fault.DeleteConflict:      {Name: "DeleteConflictException", Status: http.StatusConflict},
+	fault.VersionConflict:     {Name: "VersionConflictException", Status: http.StatusConflict},
+	fault.VersionsLimit:       {Name: "VersionsLimitExceededException", Status: http.StatusConflict},
+	fault.Conflict:            {Name: "ConflictException", Status: http.StatusConflict},
+	fault.MalformedPolicy:     {Name: "MalformedPolicyException", Status: http.StatusBadRequest},
+	fault.CertificateState:    {Name: "CertificateStateException", Status: http.StatusNotAcceptable},
+	fault.CertificateInvalid:  {Name: "CertificateValidationException", Status: http.StatusBadRequest},
+	fault.CertificateConflict: {Name: "CertificateConflictException", Status: http.StatusConflict},
+	fault.TransferConflict:    {Name: "TransferConflictException", Status: http.StatusConflict},
+	fault.TransferCompleted:   {Name: "TransferAlreadyCompletedException", Status: http.StatusGone},
+	fault.RegistrationCode:    {Name: "RegistrationCodeValidationException", Status: http.StatusBadRequest},
+	fault.NotConfigured:       {Name: "NotConfiguredException", Status: http.StatusNotFound},
+	fault.InvalidQuery:        {Name: "InvalidQueryException", Status: http.StatusBadRequest},
+	fault.Throttled:           {Name: "ThrottlingException", Status: http.StatusBadRequest},
+	fault.Denied:              {Name: "AccessDeniedException", Status: http.StatusForbidden},
+	fault.Unauthorized:        {Name: "UnauthorizedException", Status: http.StatusUnauthorized},
+	fault.Unavailable:         {Name: "ServiceUnavailableException", Status: http.StatusServiceUnavailable},
 }
 
 // internalFailure is all that a caller hears about an error that is no fault.
@@ -71,7 +75,7 @@ func exceptionOf(err error) (e *exception, internal bool) {
 	if f := fault.From(err); f != nil {
 		if to, ok := exceptions[f.Code]; ok {
 			return &exception{
-				name: to.name, status: to.status, text: f.Text, resourceID: f.ResourceID, resourceARN: f.ResourceARN,
+				name: to.Name, status: to.Status, text: f.Text, resourceID: f.ResourceID, resourceARN: f.ResourceARN,
 			}, false
 		}
 	}

@@ -27,19 +27,25 @@ import (
 // takes more. A larger one is refused before it is read whole.
 const MaxBody = 1 << 20
 
-// Key is an access key as the pipeline needs it.
+// Key is an access key as the pipeline needs it, with whom it belongs to.
 type Key struct {
-	Account  string // 12 digits
-	Secret   string
-	Operator bool // the root key of the first account
-	Disabled bool // the key or its account
+	Account   string // 12 digits
+	Secret    string
+	ARN       string // of the root user, the user or the session of a role
+	UserID    string // as GetCallerIdentity tells it
+	Operator  bool   // of the first account
+	Disabled  bool   // the key, whom it belongs to, or the account
+	Expired   bool   // the session is over
+	Principal any    // becomes [Caller.Principal]
 }
 
 // Keys finds access keys.
 type Keys interface {
-	// AccessKey returns the key with this id, or a fault with
-	// [fault.NotFound]. Every other error is internal.
-	AccessKey(ctx context.Context, id string) (Key, error)
+	// Credential returns the key with this id and session token; "" is none. A
+	// key that there is not, and a token that is not of this key, not whole, or
+	// missing where one must be, is a fault with [fault.NotFound]. Every other
+	// error is internal.
+	Credential(ctx context.Context, accessKeyID, sessionToken string) (Key, error)
 }
 
 // Service is the operations of one AWS service on an endpoint.
@@ -48,7 +54,31 @@ type Service struct {
 	Aliases     []string // other names that clients sign for it
 	Operations  []Served // what is answered
 	Known       []Fact   // all operations of the interface; those not served are refused by name
+
+	Protocol  Protocol // "" is RESTJSON
+	Version   string   // of the interface, as a form of the query protocol names it
+	Namespace string   // of the XML of the query protocol
+	Target    string   // what stands before the operation in X-Amz-Target of the JSON protocol
+
+	// Actions is the prefix of the names of its permissions; "" is SigningName.
+	Actions string
+	// Access says what each operation needs by its name. One that is not named
+	// needs the action of its own name on every resource.
+	Access map[string]Access
+	// Exceptions are how faults are answered by their code. A code that is not
+	// named is answered as the protocol has it.
+	Exceptions map[fault.Code]Exception
 }
+
+// Protocol is one of the AWS protocols.
+type Protocol string
+
+// The protocols.
+const (
+	RESTJSON Protocol = "rest-json" // method, path and JSON
+	Query    Protocol = "query"     // a form in, XML out
+	JSON     Protocol = "json"      // JSON 1.1, the operation in a header
+)
 
 // Target names the operation of a call.
 type Target struct {
@@ -59,7 +89,8 @@ type Target struct {
 // Record is what is known about a call when it has been answered.
 type Record struct {
 	Target
-	Caller    Caller // empty for a call that was not authenticated
+	Caller    Caller // without account and key for a call that was not authenticated
+	Needs     []Need // the permissions that it needs; nil for a call that was not decoded
 	RequestID string
 	Status    int    // HTTP status; 499 when the caller left before the answer
 	Exception string // "" when it was answered without one
@@ -74,9 +105,11 @@ type Config struct {
 	// Throttle, if not nil, may refuse a call by the rate of its caller with
 	// a fault. It runs before the request is decoded.
 	Throttle func(ctx context.Context, target Target) error
-	// Authorize, if not nil, may refuse a decoded request with a fault. Its
-	// input is a pointer to the request type, not yet validated.
-	Authorize func(ctx context.Context, target Target, input any) error
+	// Authorize, if not nil, may refuse a decoded request, which is not yet
+	// validated, with a fault when its caller does not have every permission
+	// that it needs. It is asked about every call but those of operations that
+	// are [Served.Open] and those that came unsigned.
+	Authorize func(ctx context.Context, target Target, needs []Need) error
 	// Observe, if not nil, hears of each call when it has been answered.
 	Observe func(Record)
 
@@ -134,9 +167,13 @@ func newRouter(s Service) (*router, error) {
 		}
 		served[op.fact.Name] = &op
 	}
+	access, err := accesses(s)
+	if err != nil {
+		return nil, err
+	}
 	rt := &router{service: s.SigningName}
 	for _, fact := range s.Known {
-		if err := rt.add(&route{fact: fact, served: served[fact.Name]}); err != nil {
+		if err := rt.add(&route{fact: fact, served: served[fact.Name], access: access[fact.Name]}); err != nil {
 			return nil, err
 		}
 		delete(served, fact.Name)
@@ -150,9 +187,9 @@ func newRouter(s Service) (*router, error) {
 // ServeHTTP answers one call.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
-	c := &call{handler: h, id: *restjson.FreshToken(), w: w, r: r}
+	c := &call{handler: h, id: *restjson.FreshToken(), w: w, r: r, caller: visitor(r)}
 	body, err := c.run()
-	rec := Record{Target: c.target, Caller: c.caller, RequestID: c.id, Status: http.StatusOK}
+	rec := Record{Target: c.target, Caller: c.caller, Needs: c.needs, RequestID: c.id, Status: http.StatusOK}
 	header := w.Header()
 	if err != nil {
 		e := c.explain(err)
@@ -181,6 +218,7 @@ type call struct {
 	r      *http.Request
 	target Target
 	caller Caller
+	needs  []Need
 }
 
 // run takes the call through the pipeline and returns the body of its answer.
@@ -212,7 +250,7 @@ func (c *call) run() (answer []byte, err error) {
 			return nil, err
 		}
 	}
-	return c.answer(ctx, route.served, &restjson.Request{
+	return c.answer(ctx, route, &restjson.Request{
 		Labels: labels, Query: signature.Query, Header: c.r.Header, Body: body,
 	})
 }
@@ -261,7 +299,7 @@ func (c *call) readBody(most int64) ([]byte, error) {
 // takes the same path as a wrong signature, with a secret that nobody has.
 func (c *call) authenticate(signature *sigv4.Signature, route *route, body []byte) (context.Context, error) {
 	ctx := c.r.Context()
-	key, err := c.Keys.AccessKey(ctx, signature.AccessKeyID)
+	key, err := c.Keys.Credential(ctx, signature.AccessKeyID, signature.Token)
 	unknown := fault.Is(err, fault.NotFound)
 	switch {
 	case unknown:
@@ -272,33 +310,33 @@ func (c *call) authenticate(signature *sigv4.Signature, route *route, body []byt
 	err = signature.Verify(c.r, sigv4.Check{
 		Secret: key.Secret, Body: body, Headers: route.fact.Headers, Now: c.Now(),
 	})
-	if unknown || key.Disabled {
+	switch {
+	case unknown || key.Disabled:
 		return nil, &sigv4.Refusal{
 			Exception: sigv4.UnrecognizedClient, Text: "The security token included in the request is invalid.",
 		}
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
+	case key.Expired:
+		return nil, &sigv4.Refusal{
+			Exception: sigv4.ExpiredToken, Text: "The security token included in the request is expired",
+		}
 	}
-	c.caller = Caller{
-		AccessKeyID: signature.AccessKeyID,
-		Account:     key.Account,
-		Region:      signature.Scope.Region,
-		Operator:    key.Operator,
-	}
+	c.caller.AccessKeyID, c.caller.Region = signature.AccessKeyID, signature.Scope.Region
+	c.caller.Account, c.caller.Operator = key.Account, key.Operator
+	c.caller.ARN, c.caller.UserID, c.caller.Principal = key.ARN, key.UserID, key.Principal
 	return withRequestID(WithCaller(ctx, c.caller), c.id), nil
 }
 
 // answer decodes, authorizes, validates, calls and encodes.
-func (c *call) answer(ctx context.Context, op *Served, request *restjson.Request) ([]byte, error) {
+func (c *call) answer(ctx context.Context, route *route, request *restjson.Request) ([]byte, error) {
+	op := route.served
 	in, err := op.decode(request)
 	if err != nil {
 		return nil, err
 	}
-	if c.Authorize != nil {
-		if err := c.Authorize(ctx, c.target, in); err != nil {
-			return nil, err
-		}
+	if ctx, err = c.authorize(ctx, route, in); err != nil {
+		return nil, err
 	}
 	if err := op.refusal(in); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -75,20 +76,23 @@ var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // keyRing is access keys by their id.
 type keyRing map[string]Key
 
-func (k keyRing) AccessKey(_ context.Context, id string) (Key, error) {
+func (k keyRing) Credential(_ context.Context, id, token string) (Key, error) {
 	if id == "BROKEN" {
 		return Key{}, errors.New("disk on fire")
 	}
 	key, ok := k[id]
-	if !ok {
+	if !ok || token != key.UserID {
 		return Key{}, fault.New(fault.NotFound, "no such key")
 	}
 	return key, nil
 }
 
 var keys = keyRing{
-	"GOOD":     {Account: "000000000001", Secret: "secret", Operator: true},
+	"GOOD":     {Account: "000000000001", Secret: "secret", Operator: true, ARN: "arn:root", Principal: 7},
 	"DISABLED": {Account: "000000000002", Secret: "secret", Disabled: true},
+	// The token of a session is its UserID.
+	"SESSION": {Account: "000000000001", Secret: "secret", UserID: "AROA:me"},
+	"OVER":    {Account: "000000000001", Secret: "secret", UserID: "AROA:old", Expired: true},
 }
 
 // bench is a server with the operation Greet of the service "hello".
@@ -102,7 +106,12 @@ func newBench(t *testing.T, cfg Config, op Served, more ...Fact) *bench {
 	t.Helper()
 	b := &bench{records: make(chan Record, 100)}
 	cfg.Keys = keys
-	cfg.Services = []Service{{SigningName: "hello", Operations: []Served{op}, Known: append(more, op.Fact())}}
+	s := Service{}
+	if cfg.Services != nil {
+		s = cfg.Services[0]
+	}
+	s.SigningName, s.Operations, s.Known = "hello", []Served{op}, append(more, op.Fact())
+	cfg.Services = []Service{s}
 	cfg.Now = func() time.Time { return now }
 	cfg.Log = slog.New(slog.NewTextHandler(&b.log, nil))
 	cfg.Observe = func(r Record) { b.records <- r }
@@ -118,7 +127,7 @@ func newBench(t *testing.T, cfg Config, op Served, more ...Fact) *bench {
 // sent is a request and who signs it.
 type sent struct {
 	method, path, body string
-	key, secret        string
+	key, secret, token string
 	service            string
 	unsigned           bool
 }
@@ -131,7 +140,7 @@ func (b *bench) send(t *testing.T, s sent) (*http.Response, map[string]any) {
 	}
 	if !s.unsigned {
 		sum := sha256.Sum256([]byte(s.body))
-		credentials := aws.Credentials{AccessKeyID: s.key, SecretAccessKey: s.secret}
+		credentials := aws.Credentials{AccessKeyID: s.key, SecretAccessKey: s.secret, SessionToken: s.token}
 		err := v4.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), s.service, "eu-west-1", now)
 		if err != nil {
 			t.Fatal(err)
@@ -179,12 +188,17 @@ func TestAnswer(t *testing.T) {
 	if got := resp.Header.Get("x-amzn-RequestId"); got == "" || got != id {
 		t.Errorf("got request id %q, want %q", got, id)
 	}
-	want := Caller{AccessKeyID: "GOOD", Account: "000000000001", Region: "eu-west-1", Operator: true}
+	want := Caller{
+		AccessKeyID: "GOOD", Account: "000000000001", Region: "eu-west-1", Operator: true, ARN: "arn:root", Principal: 7,
+		SourceIP: "127.0.0.1", UserAgent: "Go-http-client/1.1",
+	}
 	if caller != want {
 		t.Errorf("got caller %+v, want %+v", caller, want)
 	}
 	rec := <-b.records
-	if rec != (Record{Target: Target{"hello", "Greet"}, Caller: want, RequestID: id, Status: 200}) {
+	if !reflect.DeepEqual(rec, Record{
+		Target: Target{"hello", "Greet"}, Caller: want, RequestID: id, Status: 200, Needs: []Need{{Action: "hello:Greet"}},
+	}) {
 		t.Errorf("got record %+v, want that of the call", rec)
 	}
 }
@@ -204,14 +218,18 @@ func TestOrder(t *testing.T) {
 	badKey := func(s *sent) { s.key = "NOBODY" }
 	malformed := func(s *sent) { s.body = "{" }
 	denied := func(s *sent) { s.path = "/greet/denied-and-far-too-long" }
+	session := func(id, token string) func(*sent) { return func(s *sent) { s.key, s.token = id, token } }
 	invalid := func(s *sent) { s.path = "/greet/only-far-too-long-a-name" }
 	b := newBench(t, Config{
-		Authorize: func(_ context.Context, _ Target, in any) error {
-			if strings.Contains(*in.(*greeting).Name, "denied") {
+		Authorize: func(_ context.Context, _ Target, needs []Need) error {
+			if strings.Contains(needs[0].Resource, "denied") {
 				return fault.New(fault.Denied, "not you")
 			}
 			return nil
 		},
+		Services: []Service{{Access: map[string]Access{
+			"Greet": On(func(_ context.Context, in *greeting) []Need { return []Need{{"hello:Greet", *in.Name, nil}} }),
+		}}},
 	}, Op(greet("Greet", "POST", "/greet/{name}"), func(context.Context, *greeting) (*greeting, error) {
 		return nil, fault.New(fault.NotFound, "nobody here")
 	}), Fact{Name: "Known", Method: "GET", Path: "/known"})
@@ -231,6 +249,11 @@ func TestOrder(t *testing.T) {
 		{"an unknown key", signed(badKey, malformed), 403, "UnrecognizedClientException", "security token"},
 		{"a disabled key", signed(func(s *sent) { s.key = "DISABLED" }), 403, "UnrecognizedClientException", ""},
 		{"a wrong secret", signed(malformed, func(s *sent) { s.secret = "x" }), 403, "InvalidSignatureException", ""},
+		{"a token with a key that has none", signed(session("GOOD", "t")), 403, "UnrecognizedClientException", ""},
+		{"the token of another session", signed(session("SESSION", "AROA:old")), 403, "UnrecognizedClientException", ""},
+		{"a session without its token", signed(session("SESSION", "")), 403, "UnrecognizedClientException", ""},
+		{"a session that is over", signed(malformed, session("OVER", "AROA:old")), 403, "ExpiredTokenException", "expired"},
+		{"a session", signed(session("SESSION", "AROA:me")), 404, "ResourceNotFoundException", "nobody here"},
 		{"a malformed body", signed(malformed, denied), 400, "InvalidRequestException", "not valid JSON"},
 		{"a caller without permission", signed(denied), 403, "AccessDeniedException", "not you"},
 		{"an invalid member", signed(invalid), 400, "InvalidRequestException", "1 validation error detected"},
@@ -444,7 +467,7 @@ func TestEveryFaultHasAnException(t *testing.T) {
 		}
 		if code := fault.Code(strings.Trim(lit.Value, `"`)); code != "fmt" && code != "errors" {
 			codes++
-			if exceptions[code].name == "" {
+			if exceptions[code].Name == "" {
 				t.Errorf("got no exception for %s, want one", code)
 			}
 		}

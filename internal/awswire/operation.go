@@ -35,6 +35,8 @@ type Served struct {
 	refused  []string
 	maxBody  int64
 	note     string
+	open     bool
+	unsigned bool
 	decode   func(*restjson.Request) (any, error)
 	validate func(any) error
 	call     func(context.Context, any) (any, error)
@@ -104,6 +106,26 @@ func (s Served) Taking(bytes int64) Served {
 	s.maxBody = bytes
 	return s
 }
+
+// Open marks an operation that everybody may call who signs.
+func (s Served) Open() Served {
+	s.open = true
+	return s
+}
+
+// IsOpen reports whether the operation is marked by [Served.Open].
+func (s Served) IsOpen() bool { return s.open }
+
+// Anonymous marks an operation that may be called without a signature, as by
+// following a link. Its caller then has neither key nor account. A call that is
+// signed needs its permission like every other.
+func (s Served) Anonymous() Served {
+	s.unsigned = true
+	return s
+}
+
+// IsAnonymous reports whether the operation is marked by [Served.Anonymous].
+func (s Served) IsAnonymous() bool { return s.unsigned }
 
 // checkRefused returns an error for a refused member that does not exist.
 func (s Served) checkRefused() error {

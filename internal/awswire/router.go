@@ -27,6 +27,7 @@ type route struct {
 	fact   Fact
 	labels []string
 	served *Served
+	access Access
 }
 
 // add registers an operation.

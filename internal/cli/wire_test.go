@@ -16,7 +16,7 @@ import (
 // rootKeys knows the root key that the tests sign with.
 type rootKeys struct{}
 
-func (rootKeys) AccessKey(_ context.Context, id string) (awswire.Key, error) {
+func (rootKeys) Credential(_ context.Context, id, _ string) (awswire.Key, error) {
 	if id != rootKey[1] {
 		return awswire.Key{}, fault.New(fault.NotFound, "no such key")
 	}

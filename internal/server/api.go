@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
+	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -157,12 +158,16 @@ func (w weakKeys) Weak(k fleet.Key) bool { return w.list.Weak(k.DebianDigest, k.
 // keys finds access keys for the pipeline.
 type keys struct{ identity *identity.Service }
 
-func (k keys) AccessKey(ctx context.Context, id string) (awswire.Key, error) {
+func (k keys) Credential(ctx context.Context, id, token string) (awswire.Key, error) {
+	if token != "" { // root keys have none
+		return awswire.Key{}, fault.New(fault.NotFound, "access key %s has no session", id)
+	}
 	key, err := k.identity.AccessKey(ctx, id)
 	if err != nil {
 		return awswire.Key{}, err
 	}
 	return awswire.Key{
+		ARN: "arn:aws:iam::" + key.Account.ID + ":root", UserID: key.Account.ID,
 		Account: key.Account.ID, Secret: key.Secret, Operator: key.Account.Operator,
 		Disabled: key.Account.Status != identity.Active,
 	}, nil

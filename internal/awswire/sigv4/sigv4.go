@@ -25,6 +25,7 @@ const (
 	IncompleteSignature = "IncompleteSignatureException"        // the signature breaks a rule of form
 	UnrecognizedClient  = "UnrecognizedClientException"         // the key is not known, or not of a kind that is served
 	InvalidSignature    = "InvalidSignatureException"           // the signature does not fit, or its time is over
+	ExpiredToken        = "ExpiredTokenException"               // the session that the token is of is over
 )
 
 // Refusal is why a request is not authentic. The text is for the caller.
@@ -42,6 +43,7 @@ func incomplete(text string) error { return &Refusal{Exception: IncompleteSignat
 const (
 	maxAuthorization = 4096
 	maxSignedHeaders = 64
+	maxToken         = 16 << 10
 )
 
 const (
@@ -61,6 +63,7 @@ type Scope struct {
 // verified until Verify has returned nil.
 type Signature struct {
 	AccessKeyID string
+	Token       string // of a session; "" when none is given
 	Scope       Scope
 	Time        time.Time
 	Query       url.Values // the query of the request, decoded
@@ -79,9 +82,6 @@ func Parse(r *http.Request) (*Signature, error) {
 	if err != nil {
 		return nil, incomplete("The query string is malformed")
 	}
-	if query.Has("X-Amz-Security-Token") || len(r.Header.Values("X-Amz-Security-Token")) > 0 {
-		return nil, &Refusal{Exception: UnrecognizedClient, Text: "Session tokens are not served by this Cordon"}
-	}
 	authorization, presigned := r.Header.Values("Authorization"), inQuery(query)
 	s := &Signature{Query: query, presigned: presigned}
 	switch {
@@ -96,11 +96,41 @@ func Parse(r *http.Request) (*Signature, error) {
 	default:
 		err = s.fromHeader(authorization[0], r.Header)
 	}
+	if err == nil {
+		err = s.readToken(r.Header)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
+
+// readToken takes over the session token, which stands where the signature
+// does.
+func (s *Signature) readToken(header http.Header) error {
+	inHeader, inQuery := header.Values(tokenName), s.Query[tokenName]
+	tokens, elsewhere := inHeader, inQuery
+	if s.presigned {
+		tokens, elsewhere = inQuery, inHeader
+	}
+	switch {
+	case len(elsewhere) > 0:
+		return incomplete(tokenName + " must stand where the signature does")
+	case len(tokens) > 1:
+		return incomplete(tokenName + " is given more than once")
+	case len(tokens) == 0:
+		return nil
+	case tokens[0] == "" || len(tokens[0]) > maxToken:
+		return &Refusal{Exception: UnrecognizedClient, Text: "The security token included in the request is invalid."}
+	case !s.presigned && !slices.Contains(s.signedHeaders, strings.ToLower(tokenName)):
+		return incomplete("Header " + strings.ToLower(tokenName) + " must be signed")
+	}
+	s.Token = tokens[0]
+	return nil
+}
+
+// tokenName is the header, or the query parameter, of a session token.
+const tokenName = "X-Amz-Security-Token"
 
 // parameters are the query parameters of a presigned request.
 var parameters = []string{

@@ -32,6 +32,7 @@ type signing struct {
 	service              string
 	expires              string // presigned when not ""
 	hash                 string // stated instead of that of the body
+	token                string // of a session
 }
 
 func hashOf(body string) string {
@@ -43,7 +44,7 @@ func hashOf(body string) string {
 func sign(t testing.TB, s signing) *http.Request {
 	t.Helper()
 	out := request(s)
-	credentials := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
+	credentials := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret, SessionToken: s.token}
 	signer, hash := v4.NewSigner(), s.hash
 	if hash == "" {
 		hash = hashOf(s.body)
@@ -100,6 +101,8 @@ func plain(changes ...func(*signing)) signing {
 
 func presigned(s *signing) { s.expires = "60" }
 
+func withToken(s *signing) { s.token = "a+b/c==" }
+
 func TestSignatureIsAccepted(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -107,6 +110,8 @@ func TestSignatureIsAccepted(t *testing.T) {
 	}{
 		{"in the header", plain()},
 		{"in the query", plain(presigned)},
+		{"in the header, of a session", plain(withToken)},
+		{"in the query, of a session", plain(presigned, withToken)},
 		{"without a body", plain(func(s *signing) { s.method, s.body = "GET", "" })},
 		{"with a stated hash", plain(func(s *signing) { s.header.Set("X-Amz-Content-Sha256", hashOf(s.body)) })},
 		{"of any header twice that is not read", plain(func(s *signing) { s.header["Accept"] = []string{"a", " b  c "} })},
@@ -198,10 +203,28 @@ func TestSignatureIsRefused(t *testing.T) {
 			IncompleteSignature, "malformed"},
 		{"a query with a semicolon", plain(), func(r *http.Request) { r.URL.RawQuery += ";a=1" },
 			IncompleteSignature, "malformed"},
-		{"a session token", plain(func(s *signing) { s.header.Set("X-Amz-Security-Token", "t") }), nil,
-			UnrecognizedClient, "Session tokens"},
-		{"a session token in the query", plain(presigned), query("X-Amz-Security-Token", "t"),
-			UnrecognizedClient, "Session tokens"},
+		{"a session token that is not signed", plain(), func(r *http.Request) { r.Header.Set(tokenName, "t") },
+			IncompleteSignature, "x-amz-security-token must be signed"},
+		{"another session token", plain(withToken), func(r *http.Request) { r.Header.Set(tokenName, "u") },
+			InvalidSignature, "does not match"},
+		{"two session tokens", plain(withToken), func(r *http.Request) { r.Header.Add(tokenName, "u") },
+			IncompleteSignature, "more than once"},
+		{"an empty session token", plain(withToken), func(r *http.Request) { r.Header.Set(tokenName, "") },
+			UnrecognizedClient, "token"},
+		{"a session token of any length", plain(withToken), func(r *http.Request) {
+			r.Header.Set(tokenName, strings.Repeat("t", maxToken+1))
+		}, UnrecognizedClient, "token"},
+		{"no session token where one was signed", plain(withToken), func(r *http.Request) { r.Header.Del(tokenName) },
+			IncompleteSignature, "not in the request"},
+		{"a session token in the query of a signed header", plain(), query(tokenName, "t"),
+			IncompleteSignature, "must stand where the signature does"},
+		{"a session token in the header of a signed query", plain(presigned), func(r *http.Request) {
+			r.Header.Set(tokenName, "t")
+		}, IncompleteSignature, "must stand where the signature does"},
+		{"a session token added to a signed query", plain(presigned), query(tokenName, "t"),
+			InvalidSignature, "does not match"},
+		{"another session token in the query", plain(presigned, withToken), query(tokenName, "u"),
+			InvalidSignature, "does not match"},
 		{"a wrong signature", plain(), func(r *http.Request) {
 			a := r.Header.Get(authorization)
 			r.Header.Set(authorization, a[:len(a)-64]+strings.Repeat("0", 64))

@@ -35,7 +35,7 @@ var names = []string{"a/b", "100%", "a%2Fb", "a+b", "a:b", "é", "a..b", "two  s
 
 type oneKey struct{}
 
-func (oneKey) AccessKey(context.Context, string) (awswire.Key, error) {
+func (oneKey) Credential(context.Context, string, string) (awswire.Key, error) {
 	return awswire.Key{Account: "000000000000", Secret: "secret"}, nil
 }
 
