@@ -21,12 +21,16 @@ func (s *Service) Authenticate(ctx context.Context, accessKeyID, token string) (
 	if err != nil {
 		return Credential{}, err
 	}
+	p := Principal{
+		Account: key.Account, Kind: KindRoot, ARN: RootARN(key.Account.ID), ID: key.Account.ID, KeyID: key.ID,
+		State: key.State,
+	}
+	if u := key.User; u != nil {
+		p.Kind, p.ARN, p.ID, p.Name, p.Tags = KindUser, u.ARN(), u.ID, u.Name, u.Tags
+	}
 	return Credential{
-		Principal: Principal{
-			Account: key.Account, Kind: KindRoot, ARN: RootARN(key.Account.ID), ID: key.Account.ID, KeyID: key.ID,
-		},
-		Secret:   key.Secret,
-		Disabled: key.Account.Status != Active,
+		Principal: p, Secret: key.Secret,
+		Disabled: key.Account.Status != Active || key.Status == KeyInactive,
 	}, nil
 }
 

@@ -36,18 +36,27 @@ type Account struct {
 	Created  time.Time
 }
 
-// AccessKey is the root key of an account.
+// AccessKey is a key of an account's root or of one of its users.
 type AccessKey struct {
 	ID      string
 	Account Account
 	Secret  string
+	User    *User     // nil is root
+	Status  KeyStatus // "" is KeyActive
+	// State is the version of the account's identities and policies when the
+	// key was read.
+	State int64
 }
 
-// SealedKey is an access key as it is stored.
+// SealedKey is an access key as it is stored. The rest is as in [AccessKey].
 type SealedKey struct {
 	ID      string
 	Account Account
 	Sealed  []byte
+	User    *User
+	Status  KeyStatus
+	State   int64
+	Created time.Time
 }
 
 // SecretID names a secret that Cordon keeps.
@@ -60,7 +69,8 @@ type Store interface {
 	// CreateAccount stores an account with its root key. A taken id is an
 	// Exists fault; so is a second operator account.
 	CreateAccount(ctx context.Context, k SealedKey) error
-	// ReplaceRootKey makes a key the only one of its account.
+	// ReplaceRootKey makes a key the only root key of its account. Those of
+	// users stay.
 	ReplaceRootKey(ctx context.Context, k SealedKey) error
 	// Operator is the first account, or nil before there is one.
 	Operator(ctx context.Context) (*Account, error)
@@ -142,7 +152,10 @@ func (s *Service) replace(ctx context.Context, a Account, key AccessKey) error {
 }
 
 func (s *Service) sealed(k AccessKey) SealedKey {
-	return SealedKey{ID: k.ID, Account: k.Account, Sealed: s.Sealer.Seal(keyBinding(k.Account.ID), []byte(k.Secret))}
+	return SealedKey{
+		ID: k.ID, Account: k.Account, Sealed: s.Sealer.Seal(keyBinding(k.Account.ID), []byte(k.Secret)),
+		User: k.User, Status: KeyActive, Created: s.Now(),
+	}
 }
 
 func keyBinding(account string) seal.Binding {
@@ -167,7 +180,9 @@ func (s *Service) AccessKey(ctx context.Context, id string) (AccessKey, error) {
 	if err != nil {
 		return AccessKey{}, fmt.Errorf("access key %s: %w", id, err)
 	}
-	return AccessKey{ID: k.ID, Account: k.Account, Secret: string(secret)}, nil
+	return AccessKey{
+		ID: k.ID, Account: k.Account, Secret: string(secret), User: k.User, Status: k.Status, State: k.State,
+	}, nil
 }
 
 // Secret returns a secret of Cordon's own, made on first use. Callers that are

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -38,10 +39,36 @@ func (s *Store) writeKeys(ctx context.Context, fn func(ctx context.Context, q qu
 	return s.keys.changing(func() error { return s.write(ctx, fn) })
 }
 
+// writeIAM runs a transaction that changes identities or policies of an account,
+// or its users' access keys. Those of one account come one behind the other, and
+// each raises the version of the account: what was read of them before is known
+// to be old.
+func (s *Store) writeIAM(ctx context.Context, account string, fn func(ctx context.Context, q querier) error) error {
+	return s.writeKeys(ctx, func(ctx context.Context, q querier) error {
+		n, err := q.exec(ctx, `UPDATE accounts SET iam_version = iam_version + 1 WHERE id = @account`,
+			args{"account": account})
+		if err != nil {
+			return fmt.Errorf("raise version of identities: %w", err)
+		}
+		if n == 0 {
+			return fault.New(fault.NotFound, "there is no account %s", account)
+		}
+		return fn(ctx, q)
+	})
+}
+
 func (s *Store) insertKey(ctx context.Context, q querier, k identity.SealedKey) error {
-	_, err := q.exec(ctx, `INSERT INTO access_keys (id, account, secret, created_at)
-		VALUES (@id, @account, @secret, @created)`,
-		args{"id": k.ID, "account": k.Account.ID, "secret": k.Sealed, "created": s.millis()})
+	var user *int64
+	if k.User != nil {
+		user = &k.User.Seq
+	}
+	_, err := q.exec(ctx, `INSERT INTO access_keys (id, account, user_seq, status, secret, created_at)
+		VALUES (@id, @account, @user, @status, @secret, @created)`,
+		args{
+			"id": k.ID, "account": k.Account.ID, "user": user, "secret": k.Sealed,
+			"status":  string(cmp.Or(k.Status, identity.KeyActive)),
+			"created": s.millis(),
+		})
 	if q.dialect().unique(err) {
 		return fault.New(fault.Exists, "an access key %s exists", k.ID)
 	}
@@ -51,10 +78,10 @@ func (s *Store) insertKey(ctx context.Context, q querier, k identity.SealedKey) 
 	return nil
 }
 
-// ReplaceRootKey makes a key the only one of its account.
+// ReplaceRootKey makes a key the only root key of its account.
 func (s *Store) ReplaceRootKey(ctx context.Context, k identity.SealedKey) error {
 	return s.writeKeys(ctx, func(ctx context.Context, q querier) error {
-		if _, err := q.exec(ctx, `DELETE FROM access_keys WHERE account = @account`,
+		if _, err := q.exec(ctx, `DELETE FROM access_keys WHERE account = @account AND user_seq IS NULL`,
 			args{"account": k.Account.ID}); err != nil {
 			return fmt.Errorf("delete access keys: %w", err)
 		}
@@ -116,12 +143,10 @@ func (s *Store) AccessKey(ctx context.Context, id string) (*identity.SealedKey, 
 	if cached != nil {
 		return cached, nil
 	}
-	k, ok, err := one(ctx, s.read, `SELECT `+accountColumns+`, k.id, k.secret
-		FROM access_keys k JOIN accounts a ON a.id = k.account WHERE k.id = @id`, args{"id": id},
-		func(r scanner) (*identity.SealedKey, error) {
-			k := &identity.SealedKey{}
-			return k, scanAccount(r, &k.Account, &k.ID, &k.Sealed)
-		})
+	k, ok, err := one(ctx, s.read, `SELECT `+accountColumns+`, k.id, k.secret, k.status, k.created_at, a.iam_version,
+			u.seq, u.id, u.name, u.path, u.boundary, u.tags, u.created_at
+		FROM access_keys k JOIN accounts a ON a.id = k.account LEFT JOIN iam_users u ON u.seq = k.user_seq
+		WHERE k.id = @id`, args{"id": id}, scanKey)
 	if err != nil {
 		return nil, fmt.Errorf("find access key: %w", err)
 	}
@@ -132,6 +157,24 @@ func (s *Store) AccessKey(ctx context.Context, id string) (*identity.SealedKey, 
 		s.keys.put(k, state)
 	}
 	return k, nil
+}
+
+func scanKey(r scanner) (*identity.SealedKey, error) {
+	k := &identity.SealedKey{}
+	var created int64
+	var userSeq, userCreated *int64
+	var id, name, path, boundary, tags *string
+	err := scanAccount(r, &k.Account, &k.ID, &k.Sealed, &k.Status, &created, &k.State,
+		&userSeq, &id, &name, &path, &boundary, &tags, &userCreated)
+	k.Created = fromMillis(created)
+	if err != nil || userSeq == nil {
+		return k, err
+	}
+	k.User = &identity.User{
+		Seq: *userSeq, Account: k.Account.ID, ID: *id, Name: *name, Path: *path, Boundary: *boundary,
+		Created: fromMillis(*userCreated),
+	}
+	return k, fromInfoJSON(*tags, &k.User.Tags)
 }
 
 // Secret returns the sealed value of a secret. When there is none it stores
