@@ -5,10 +5,8 @@ import (
 	"fmt"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
-
-// messagePending is the state of a message that was not delivered.
-const messagePending = "PENDING"
 
 // notifyOfEnd stores the message about an audit that has ended, once, for the
 // topic of its account, if that is switched on.
@@ -34,18 +32,43 @@ func notifyOfEnd(ctx context.Context, q querier, t *audit.Task) error {
 	if !topic.Enabled {
 		return nil
 	}
-	seq, err := nextSeq(ctx, q, 1)
+	return enqueueMessages(ctx, q, to.scope, []notify.Message{{
+		ID: "audit/" + t.ID, TopicARN: topic.TopicARN, RoleARN: topic.RoleARN, Body: t.CompletedMessage(),
+		Created: t.Ended,
+	}})
+}
+
+// enqueueMessages stores messages of a scope, in the transaction that causes
+// them. What has the id of one that is stored is left out.
+func enqueueMessages(ctx context.Context, q querier, scope int64, list []notify.Message) error {
+	seqs, err := nextSeq(ctx, q, len(list))
 	if err != nil {
-		return fmt.Errorf("number message: %w", err)
+		return fmt.Errorf("number messages: %w", err)
 	}
-	_, err = q.exec(ctx, `INSERT INTO outgoing_messages (seq, scope, id, topic_arn, role_arn, payload, state, created_at)
-		VALUES (@seq, @scope, @id, @topic, @role, @payload, @state, @created) ON CONFLICT (scope, id) DO NOTHING`,
-		args{
-			"seq": seq[0], "scope": to.scope, "id": "audit/" + t.ID, "topic": topic.TopicARN, "role": topic.RoleARN,
-			"payload": t.CompletedMessage(), "state": messagePending, "created": t.Ended.UnixMilli(),
-		})
+	err = insertNewRows(ctx, q, "topic_messages", []column{
+		{"seq", seqs},
+		{"scope", repeat(scope, len(list))},
+		{"id", collect(list, func(m *notify.Message) string { return m.ID })},
+		{"topic_arn", collect(list, func(m *notify.Message) string { return m.TopicARN })},
+		{"role_arn", collect(list, func(m *notify.Message) string { return m.RoleARN })},
+		{"subject", collect(list, func(m *notify.Message) string { return m.Subject })},
+		{"structure", collect(list, func(m *notify.Message) string { return m.Structure })},
+		{"attributes", collect(list, func(m *notify.Message) string { return attributesJSON(m.Attributes) })},
+		{"body", collect(list, func(m *notify.Message) string { return m.Body })},
+		{"state", repeat(string(notify.MessagePending), len(list))},
+		{"reason", repeat("", len(list))},
+		{"created_at", collect(list, func(m *notify.Message) int64 { return m.Created.UnixMilli() })},
+	})
 	if err != nil {
-		return fmt.Errorf("store message: %w", err)
+		return fmt.Errorf("store messages: %w", err)
 	}
 	return nil
+}
+
+// attributesJSON is how the attributes of a message are stored.
+func attributesJSON(m map[string]notify.Attribute) string {
+	if len(m) == 0 {
+		return "{}"
+	}
+	return toJSON(m)
 }

@@ -225,7 +225,7 @@ func (p *Purge) aimed(ctx context.Context, q querier, old oldRow) (bool, error) 
 
 // messages deletes some old messages, delivered or not.
 func (p *Purge) messages(ctx context.Context, q querier) (int64, error) {
-	return q.exec(ctx, `DELETE FROM outgoing_messages WHERE seq IN (SELECT seq FROM outgoing_messages
+	return q.exec(ctx, `DELETE FROM topic_messages WHERE seq IN (SELECT seq FROM topic_messages
 		WHERE created_at < @before ORDER BY created_at, seq LIMIT @limit)`,
 		args{"before": p.before, "limit": purgeSlice})
 }

@@ -84,7 +84,7 @@ func (h *history) rows() string {
 	var list []string
 	for _, table := range []string{
 		"audits", "findings", "finding_resources", "mitigation_tasks", "mitigation_targets", "executions",
-		"execution_changes", "outgoing_messages", "leftovers",
+		"execution_changes", "topic_messages", "leftovers",
 	} {
 		n, err := count(h.t.Context(), h.s.read, `SELECT count(*) FROM `+table, nil)
 		ok(h.t, err)
@@ -247,9 +247,9 @@ func TestMessagesAreNotKeptForEver(t *testing.T) {
 			if i < 1200 {
 				age = 91
 			}
-			_, err := s.behind(t, `INSERT INTO outgoing_messages
-				(seq, scope, id, topic_arn, role_arn, payload, state, created_at)
-				VALUES (@i, 1, @id, '', '', '', 'PENDING', @at)`,
+			_, err := s.behind(t, `INSERT INTO topic_messages
+				(seq, scope, id, topic_arn, role_arn, subject, structure, attributes, body, state, reason, created_at)
+				VALUES (@i, 1, @id, '', '', '', '', '{}', '', 'PENDING', '', @at)`,
 				args{"i": i, "id": fmt.Sprint(i), "at": testNow.AddDate(0, 0, -age).UnixMilli()})
 			ok(t, err)
 		}

@@ -371,8 +371,8 @@ func TestAMessageIsStoredOnceWhenAnAuditEnds(t *testing.T) {
 		ok(t, s.CancelAudit(ctx, here, start(here)))
 
 		type message struct{ account, id, topic, role, payload, state string }
-		got, err := all(ctx, s.read, `SELECT p.account, m.id, m.topic_arn, m.role_arn, m.payload, m.state
-			FROM outgoing_messages m JOIN scopes p ON p.scope = m.scope`, nil, func(r scanner) (m message, err error) {
+		got, err := all(ctx, s.read, `SELECT p.account, m.id, m.topic_arn, m.role_arn, m.body, m.state
+			FROM topic_messages m JOIN scopes p ON p.scope = m.scope`, nil, func(r scanner) (m message, err error) {
 			return m, r.Scan(&m.account, &m.id, &m.topic, &m.role, &m.payload, &m.state)
 		})
 		ok(t, err)
