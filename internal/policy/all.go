@@ -11,7 +11,7 @@ import (
 // statement may deny one. Where packets are not judged one by one, it is what
 // can be known beforehand.
 func AllowsAll(action string, arns Pattern, values Values, policies ...*Compiled) bool {
-	target, err := compileARN(arns.text)
+	target, err := ofIoT.compileARN(arns.text)
 	if err != nil {
 		return false
 	}

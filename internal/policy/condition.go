@@ -11,6 +11,8 @@ type Condition struct {
 	IfExists   bool   // the condition also holds when the key has no value
 	Key        string // as written; keys are compared without regard to case
 	Values     []string
+
+	language language
 }
 
 // Quantifier says how a key with several values is tested.
@@ -24,7 +26,7 @@ const (
 	ForAnyValue  Quantifier = "ForAnyValue"
 )
 
-func readConditions(n node, where string) ([]Condition, error) {
+func readConditions(n node, l language, where string) ([]Condition, error) {
 	where += `: "Condition"`
 	if n.kind != object {
 		return nil, malformed(where, "must be an object, got %s", n.kind)
@@ -37,6 +39,7 @@ func readConditions(n node, where string) ([]Condition, error) {
 		}
 		seen[m.name] = true
 		c, err := readOperator(m.name, where)
+		c.language = l
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +93,7 @@ func readKeys(operator Condition, n node, where string) ([]Condition, error) {
 			return nil, err
 		}
 		for _, value := range c.Values {
-			if _, err := operators[c.Operator].compile(value); err != nil {
+			if _, err := operators[c.Operator].compile(c.language, value); err != nil {
 				return nil, malformed(where, "%s: %s", quote(value), err)
 			}
 		}

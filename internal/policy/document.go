@@ -43,13 +43,16 @@ const (
 // Statement is one statement of a document. With NotAction or NotResource set
 // the patterns name what the statement does not apply to.
 type Statement struct {
-	SID         string
-	Effect      Effect
-	Actions     []Pattern
-	NotAction   bool
-	Resources   []Resource
-	NotResource bool
-	Conditions  []Condition // all must hold; ordered as written
+	SID    string
+	Effect Effect
+	// Principals are whom the statement is about; nil where documents do not say.
+	Principals   []Principal
+	NotPrincipal bool
+	Actions      []Pattern
+	NotAction    bool
+	Resources    []Resource
+	NotResource  bool
+	Conditions   []Condition // all must hold; ordered as written
 }
 
 // Parse reads a policy document. It is strict, so that nothing an author
@@ -68,9 +71,51 @@ func Parse(document string) (*Document, error) {
 	if utf8.RuneCountInString(document) > MaxRawSize {
 		return nil, malformed("", "it is longer than %d characters", MaxRawSize)
 	}
-	if size(document) > MaxSize {
+	if Size(document) > MaxSize {
 		return nil, malformed("", "it is longer than %d characters, not counting white space", MaxSize)
 	}
+	return read(document, grammar{resource: true})
+}
+
+// grammar is what sets the documents of a kind apart.
+type grammar struct {
+	iam       bool // of IAM: see ParseIdentity
+	principal bool // statements say whom they are about
+	resource  bool // statements say what they are about
+	trust     bool // see ParseTrust
+}
+
+// elements are the names of the elements that a statement may have.
+func (g grammar) elements() []string {
+	names := []string{"Sid", "Effect", "Action", "Condition"}
+	if g.resource {
+		names = append(names, "Resource", "NotResource")
+	}
+	if g.principal {
+		names = append(names, "Principal")
+	}
+	if !g.trust {
+		names = append(names, "NotAction")
+	}
+	if g.principal && !g.trust {
+		names = append(names, "NotPrincipal")
+	}
+	return names
+}
+
+// language is that of a document of a version.
+func (g grammar) language(version string) language {
+	switch {
+	case !g.iam:
+		return ofIoT
+	case version == Version2008:
+		return ofIAM2008
+	}
+	return ofIAM
+}
+
+// read reads a document whose size was found acceptable.
+func read(document string, g grammar) (*Document, error) {
 	root, err := readTree(document)
 	if err != nil {
 		return nil, err
@@ -90,11 +135,11 @@ func Parse(document string) (*Document, error) {
 	if !ok {
 		return nil, malformed("", `element "Statement" is missing`)
 	}
-	if doc.Version == Version2008 && statements.holds("${") {
+	if !g.iam && doc.Version == Version2008 && statements.holds("${") {
 		return nil, malformed("", `variables need "Version": %q`, Version2012)
 	}
-	doc.Statements, err = readStatements(statements)
-	if err != nil {
+	r := reader{grammar: g, language: g.language(doc.Version)}
+	if doc.Statements, err = r.statements(statements); err != nil {
 		return nil, err
 	}
 	return doc, nil
@@ -126,14 +171,20 @@ func optionalText(elements map[string]node, where, name string) (string, error) 
 	return n.text, nil
 }
 
-func readStatements(n node) ([]Statement, error) {
+// reader reads the statements of one document.
+type reader struct {
+	grammar
+	language language
+}
+
+func (r reader) statements(n node) ([]Statement, error) {
 	items := n.items
 	if n.kind != array {
 		items = []node{n}
 	}
 	statements := make([]Statement, 0, len(items))
 	for i, item := range items {
-		s, err := readStatement(item, "statement "+strconv.Itoa(i+1))
+		s, err := r.statement(item, "statement "+strconv.Itoa(i+1))
 		if err != nil {
 			return nil, err
 		}
@@ -142,10 +193,9 @@ func readStatements(n node) ([]Statement, error) {
 	return statements, nil
 }
 
-func readStatement(n node, where string) (Statement, error) {
+func (r reader) statement(n node, where string) (Statement, error) {
 	var s Statement
-	elements, err := n.elements(where,
-		"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
+	elements, err := n.elements(where, r.elements()...)
 	if err != nil {
 		return s, err
 	}
@@ -159,26 +209,40 @@ func readStatement(n node, where string) (Statement, error) {
 	if s.Effect = Effect(effect); s.Effect != Allow && s.Effect != Deny {
 		return s, malformed(where, `"Effect" must be "Allow" or "Deny", got %s`, quote(effect))
 	}
+	if err := r.principals(&s, elements, where); err != nil {
+		return s, err
+	}
 	actions, not, err := oneOf(elements, where, "Action")
 	if err != nil {
 		return s, err
 	}
 	s.NotAction = not
-	if s.Actions, err = compileAll(actions, where, compileAction); err != nil {
+	if s.Actions, err = compileAll(actions, where, r.language.compileAction); err != nil {
 		return s, err
 	}
-	resources, not, err := oneOf(elements, where, "Resource")
-	if err != nil {
-		return s, err
-	}
-	s.NotResource = not
-	if s.Resources, err = compileAll(resources, where, compileResource); err != nil {
+	if err := r.resources(&s, elements, where); err != nil {
 		return s, err
 	}
 	if condition, ok := elements["Condition"]; ok {
-		s.Conditions, err = readConditions(condition, where)
+		s.Conditions, err = readConditions(condition, r.language, where)
 	}
 	return s, err
+}
+
+// resources reads what a statement is about: where it has no such element, the
+// one thing that the document belongs to.
+func (r reader) resources(s *Statement, elements map[string]node, where string) error {
+	resources, not := []string{"*"}, false
+	if r.resource {
+		var err error
+		if resources, not, err = oneOf(elements, where, "Resource"); err != nil {
+			return err
+		}
+	}
+	s.NotResource = not
+	var err error
+	s.Resources, err = compileAll(resources, where, r.language.compileResource)
+	return err
 }
 
 // oneOf returns the values of an element or of its negation; a statement has

@@ -182,7 +182,9 @@ func TestParseKeepsWhatWasWritten(t *testing.T) {
 	if s.Actions[0].String() != "iot:A" || s.Resources[0].String() != "arn:aws:iot:*:*:topic/x" {
 		t.Errorf("got %+v", s)
 	}
-	want := []Condition{{ForAnyValue, "StringLike", true, "aws:K", []string{"a*", "1", "true"}}}
+	want := []Condition{{
+		Quantifier: ForAnyValue, Operator: "StringLike", IfExists: true, Key: "aws:K", Values: []string{"a*", "1", "true"},
+	}}
 	if !reflect.DeepEqual(s.Conditions, want) {
 		t.Errorf("got %+v, want %+v", s.Conditions, want)
 	}

@@ -16,11 +16,11 @@ type test struct {
 
 func newTest(c *Condition) test {
 	op := operators[c.Operator]
-	t := test{Condition: *c, ref: newRef(c.Key), negated: op.negated}
+	t := test{Condition: *c, ref: c.language.ref(c.Key), negated: op.negated}
 	for _, value := range c.Values {
-		m, _ := op.compile(value) // as it did when the condition was read
+		m, _ := op.compile(c.language, value) // as it did when the condition was read
 		t.matchers = append(t.matchers, m)
-		if p, err := compileExact(value); err == nil {
+		if p, err := c.language.compileExact(value); err == nil {
 			t.indexed = append(t.indexed, p.indexed()...)
 		}
 	}

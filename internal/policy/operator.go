@@ -19,7 +19,7 @@ type matcher func(given string, values Values) bool
 // operator is what a condition operator does with one of its values. A negated
 // one holds when the matcher of none of its values does.
 type operator struct {
-	compile func(value string) (matcher, error)
+	compile func(l language, value string) (matcher, error)
 	negated bool
 }
 
@@ -56,46 +56,54 @@ var operators = map[string]operator{
 	"BinaryEquals":              {binary, false},
 }
 
-func exactly(value string) (matcher, error) {
-	p, err := compileExact(value)
+func exactly(l language, value string) (matcher, error) {
+	p, err := l.compileExact(value)
 	return p.Match, err
 }
 
-func like(value string) (matcher, error) {
-	p, err := compile(value)
+func like(l language, value string) (matcher, error) {
+	p, err := l.compile(value)
 	return p.Match, err
 }
 
-func ignoringCase(value string) (matcher, error) {
-	p, err := compileExact(value)
+func ignoringCase(l language, value string) (matcher, error) {
+	p, err := l.compileExact(value)
 	if err != nil {
 		return nil, err
 	}
-	return func(given string, values Values) bool { return strings.EqualFold(p.expand(values), given) }, nil
+	return func(given string, values Values) bool {
+		want, ok := p.expand(values)
+		return ok && strings.EqualFold(want, given)
+	}, nil
 }
 
-// expand returns the text that a pattern without wildcards matches.
-func (p *Pattern) expand(values Values) string {
+// expand returns the text that a pattern without wildcards matches, and false
+// when it matches none.
+func (p *Pattern) expand(values Values) (string, bool) {
 	if len(p.atoms) == 1 && p.atoms[0].kind == literal {
-		return p.atoms[0].text
+		return p.atoms[0].text, true
 	}
 	var b strings.Builder
 	for _, a := range p.atoms {
 		text := a.text
 		if a.kind == variable {
-			if v, ok := a.ref.inserted(values); ok {
+			v, ok := a.ref.inserted(values)
+			if !ok && a.ref.null {
+				return "", false
+			}
+			if ok {
 				text = v
 			}
 		}
 		b.WriteString(text)
 	}
-	return b.String()
+	return b.String(), true
 }
 
 // arnLike compares ARNs part by part, so that no wildcard reaches beyond the
 // part that it stands in.
-func arnLike(value string) (matcher, error) {
-	r, err := compileARN(value)
+func arnLike(l language, value string) (matcher, error) {
+	r, err := l.compileARN(value)
 	return r.Match, err
 }
 
@@ -108,8 +116,8 @@ func greater(c int) bool        { return c > 0 }
 func greaterOrEqual(c int) bool { return c >= 0 }
 
 // numeric compares numbers. What is no number passes for none.
-func numeric(passes func(int) bool) func(string) (matcher, error) {
-	return func(value string) (matcher, error) {
+func numeric(passes func(int) bool) func(language, string) (matcher, error) {
+	return func(_ language, value string) (matcher, error) {
 		want, ok := parseNumber(value)
 		if !ok {
 			return nil, errors.New("the value must be a number")
@@ -145,8 +153,8 @@ func (q quantity) compare(with quantity) int {
 }
 
 // date compares moments. What is no date passes for none.
-func date(passes func(int) bool) func(string) (matcher, error) {
-	return func(value string) (matcher, error) {
+func date(passes func(int) bool) func(language, string) (matcher, error) {
+	return func(_ language, value string) (matcher, error) {
 		want, ok := parseDate(value)
 		if !ok {
 			return nil, errors.New("the value must be an ISO 8601 date or seconds since 1970")
@@ -173,7 +181,7 @@ func parseDate(s string) (time.Time, bool) {
 	return time.Unix(seconds, 0), err == nil
 }
 
-func address(value string) (matcher, error) {
+func address(_ language, value string) (matcher, error) {
 	want, ok := parseRange(value)
 	if !ok {
 		return nil, errors.New("the value must be an IP address or a CIDR range")
@@ -202,14 +210,14 @@ func parseRange(s string) (netip.Prefix, bool) {
 	return p, true
 }
 
-func truth(value string) (matcher, error) {
+func truth(_ language, value string) (matcher, error) {
 	if !strings.EqualFold(value, "true") && !strings.EqualFold(value, "false") {
 		return nil, errors.New("the value must be true or false")
 	}
 	return func(given string, _ Values) bool { return strings.EqualFold(given, value) }, nil
 }
 
-func binary(value string) (matcher, error) {
+func binary(_ language, value string) (matcher, error) {
 	want, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return nil, errors.New("the value must be base64")

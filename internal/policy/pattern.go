@@ -42,30 +42,34 @@ var (
 // Compile compiles a pattern that matches with regard to case, such as the
 // value of a StringLike condition. It refuses text that is not UTF-8, and
 // variables that are not closed or have no plain name, with a MalformedPolicy
-// fault; default values ("${name, 'text'}") are not supported.
+// fault; default values ("${name, 'text'}") are IAM's.
 func Compile(pattern string) (Pattern, error) {
-	p, err := compile(pattern)
+	p, err := ofIoT.compile(pattern)
 	if err != nil {
 		return Pattern{}, malformed("", "%s: %s", quote(pattern), err)
 	}
 	return p, nil
 }
 
-func compile(text string) (Pattern, error) { return compileWith(text, (*Pattern).addPlain) }
+func (l language) compile(text string) (Pattern, error) {
+	return l.compileWith(text, (*Pattern).addPlain)
+}
 
 // compileExact compiles a text that has variables and no wildcards: "*" and
 // "?" are characters, with or without an escape.
-func compileExact(text string) (Pattern, error) { return compileWith(text, (*Pattern).addLiteral) }
+func (l language) compileExact(text string) (Pattern, error) {
+	return l.compileWith(text, (*Pattern).addLiteral)
+}
 
 // compileWith compiles a text; plain adds the first atom of what does not begin
 // with a variable, and returns what is left.
-func compileWith(text string, plain func(p *Pattern, text string) string) (Pattern, error) {
+func (l language) compileWith(text string, plain func(p *Pattern, text string) string) (Pattern, error) {
 	if !utf8.ValidString(text) {
 		return Pattern{}, errNotUTF8
 	}
 	p := Pattern{text: text}
 	for rest := text; rest != ""; {
-		if !strings.HasPrefix(rest, "${") {
+		if l == ofIAM2008 || !strings.HasPrefix(rest, "${") {
 			rest = plain(&p, rest)
 			continue
 		}
@@ -73,19 +77,29 @@ func compileWith(text string, plain func(p *Pattern, text string) string) (Patte
 		if end < 0 {
 			return Pattern{}, errOpenVariable
 		}
-		name := rest[2:end]
-		switch {
-		case name == "*" || name == "?" || name == "$":
-			p.add(atom{kind: literal, text: name})
-		case name == "" || strings.ContainsAny(name, "*?${\"' \t\r\n"):
-			return Pattern{}, errVariableName
-		default:
-			r := newRef(name)
-			p.add(atom{kind: variable, text: rest[:end+1], ref: &r})
+		a, err := l.variable(rest[:end+1])
+		if err != nil {
+			return Pattern{}, err
 		}
+		p.add(a)
 		rest = rest[end+1:]
 	}
 	return p, nil
+}
+
+// variable returns the atom of "${...}".
+func (l language) variable(text string) (atom, error) {
+	name := text[2 : len(text)-1]
+	if name == "*" || name == "?" || name == "$" {
+		return atom{kind: literal, text: name}, nil
+	}
+	name, fallback, hasFallback := l.cutDefault(name)
+	if name == "" || strings.ContainsAny(name, "*?${\"' \t\r\n") {
+		return atom{}, errVariableName
+	}
+	r := l.ref(name)
+	r.fallback, r.hasFallback = fallback, hasFallback
+	return atom{kind: variable, text: text, ref: &r}, nil
 }
 
 // addPlain adds the first atom of text, which does not begin with a variable,
@@ -139,14 +153,17 @@ func (p *Pattern) add(a atom) {
 
 // compileAction compiles the pattern of an action: "*", or a service prefix,
 // a colon, and a name in which wildcards may stand.
-func compileAction(text string) (Pattern, error) {
+func (l language) compileAction(text string) (Pattern, error) {
+	if text == "*:*" && l != ofIoT {
+		text = "*"
+	}
 	if text != "*" {
 		service, name, ok := strings.Cut(text, ":")
 		if !ok || !consistsOf(service, "-") || !consistsOf(name, "-_*?") {
 			return Pattern{}, errors.New(`an action must be "*" or service:name, with wildcards in the name only`)
 		}
 	}
-	p, err := compile(strings.ToLower(text))
+	p, err := l.compile(strings.ToLower(text))
 	p.text, p.fold = text, true
 	return p, err
 }
@@ -234,8 +251,11 @@ func (p *Pattern) take(a *atom, s string, values Values) int {
 		_, width := utf8.DecodeRuneInString(s)
 		return width
 	case variable:
-		if value, ok := a.ref.inserted(values); ok {
+		value, ok := a.ref.inserted(values)
+		if ok {
 			want = value
+		} else if a.ref.null {
+			return -1
 		}
 	}
 	if p.fold && hasFoldedPrefix(s, want) || strings.HasPrefix(s, want) {

@@ -86,7 +86,7 @@ func TestMatchAction(t *testing.T) {
 		{"one character more", "iot:Receive?", "iot:Receive", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := compileAction(tt.pattern)
+			p, err := ofIoT.compileAction(tt.pattern)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestMatchResource(t *testing.T) {
 		{"what is no ARN is not matched", "arn:aws:iot:*:*:*", "topic/a", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := compileResource(tt.pattern)
+			r, err := ofIoT.compileResource(tt.pattern)
 			if err != nil {
 				t.Fatal(err)
 			}

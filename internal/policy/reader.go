@@ -192,10 +192,10 @@ func (n node) holds(part string) bool {
 		slices.ContainsFunc(n.members, func(m member) bool { return m.value.holds(part) })
 }
 
-// size counts the characters of a document without the white space between
+// Size counts the characters of a document without the white space between
 // its tokens. White space inside strings counts: it is part of what has to
 // be matched and analysed.
-func size(document string) int {
+func Size(document string) int {
 	count, quoted, escaped := 0, false, false
 	for _, r := range document {
 		switch {

@@ -23,8 +23,8 @@ type Resource struct {
 const arnColons = 5
 
 // compileResource compiles what a statement is about.
-func compileResource(text string) (Resource, error) {
-	r, err := compileARN(text)
+func (l language) compileResource(text string) (Resource, error) {
+	r, err := l.compileARN(text)
 	switch {
 	case err != nil:
 		return Resource{}, err
@@ -39,32 +39,32 @@ func compileResource(text string) (Resource, error) {
 }
 
 // compileARN compiles the pattern of an ARN, or of anything.
-func compileARN(text string) (Resource, error) {
-	whole, err := compile(text)
+func (l language) compileARN(text string) (Resource, error) {
+	whole, err := l.compile(text)
 	if err != nil {
 		return Resource{}, err
 	}
 	r := Resource{whole: whole}
-	cut := fifthColon(text)
+	cut := l.fifthColon(text)
 	if cut < 0 {
 		r.tail = whole.fromFirstRun()
 		return r, nil
 	}
 	r.split = true
-	if r.head, err = compile(text[:cut]); err != nil {
+	if r.head, err = l.compile(text[:cut]); err != nil {
 		return Resource{}, err
 	}
-	r.tail, err = compile(text[cut+1:])
+	r.tail, err = l.compile(text[cut+1:])
 	return r, err
 }
 
 // fifthColon returns where the fifth colon of a pattern is, or -1. Colons in
 // the names of variables do not count.
-func fifthColon(text string) int {
+func (l language) fifthColon(text string) int {
 	colons, inside := 0, false
 	for i := range len(text) {
 		switch {
-		case strings.HasPrefix(text[i:], "${"):
+		case l != ofIAM2008 && strings.HasPrefix(text[i:], "${"):
 			inside = true
 		case inside:
 			inside = text[i] != '}'
@@ -143,7 +143,7 @@ var everything = mustScope("*")
 
 // mustScope spreads a resource of this package's own, which is well formed.
 func mustScope(text string) scope {
-	r, _ := compileResource(text)
+	r, _ := ofIoT.compileResource(text)
 	return r.spread()
 }
 

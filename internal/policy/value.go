@@ -68,11 +68,17 @@ type ref struct {
 	indexed bool
 	// certificate says that the key is an attribute of the certificate.
 	certificate bool
+	// null says that the variable matches nothing when it has no value, or more
+	// than one; else it stands for its own text. It is so in IAM, where a
+	// variable may have a text that is inserted instead.
+	null        bool
+	fallback    string
+	hasFallback bool
 }
 
-func newRef(name string) ref {
-	r := ref{key: FoldKey(name), text: name}
-	if !strings.HasPrefix(r.key, certificateKeys) {
+func (l language) ref(name string) ref {
+	r := ref{key: FoldKey(name), text: name, null: l != ofIoT}
+	if r.null || !strings.HasPrefix(r.key, certificateKeys) {
 		return r
 	}
 	r.certificate = true
@@ -120,6 +126,12 @@ func (r *ref) all(values Values) []string {
 // false when there is none.
 func (r *ref) inserted(values Values) (string, bool) {
 	list := r.all(values)
+	if r.null {
+		if len(list) == 1 {
+			return list[0], true
+		}
+		return r.fallback, r.hasFallback
+	}
 	if len(list) == 0 || r.index == allValues {
 		return "", false
 	}
