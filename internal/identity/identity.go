@@ -99,7 +99,8 @@ type Service struct {
 	URL string
 	Now func() time.Time
 
-	kept sync.Map // of IssuingCA by id: those that are stored
+	kept    sync.Map // of IssuingCA by id: those that are stored
+	signers sync.Map // of MessageSigner by year
 }
 
 const purposeAccessKey = "access-key"

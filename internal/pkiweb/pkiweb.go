@@ -48,10 +48,19 @@ type Authorities interface {
 	Authority(ctx context.Context, account string) (*pki.Authority, error)
 }
 
+// Messages gives the certificates by which messages of topics are verified.
+type Messages interface {
+	// MessageCertificate returns one by its id, or a NotFound fault.
+	MessageCertificate(ctx context.Context, id string) (*pki.Certificate, error)
+	// MessageAuthority is the CA that signed them.
+	MessageAuthority(ctx context.Context) (*pki.Authority, error)
+}
+
 // Config is what is served. All members but Gateway must be given.
 type Config struct {
 	Store       Store
 	Authorities Authorities
+	Messages    Messages
 	// Gateway is the root of the gateway's certificates, nil where they are not
 	// of Cordon's own CA.
 	Gateway *pki.Certificate
@@ -98,6 +107,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 	case name == "":
 		s.serveIndex(w, r)
+	case strings.HasPrefix(name, messagesPath):
+		s.serveMessages(w, r, strings.TrimPrefix(name, messagesPath))
 	default:
 		s.serveFile(w, r, name)
 	}
@@ -112,7 +123,8 @@ func (s *Server) serveIndex(w http.ResponseWriter, _ *http.Request) {
 			pki.PublicationPath, s.Gateway.Subject, s.Gateway.ID)
 	}
 	fmt.Fprintf(&b, "CA             %s<id>.crt  %[1]s<id>.pem\nrevoked        %[1]s<id>.crl  %[1]s<id>.crl.pem\n"+
-		"OCSP           %s\n\nThe id of a CA is the SHA-256 of its certificate, in lower-case hex.\n",
+		"messages       %[1]ssns/<id>.pem  %[1]ssns/root.pem\n"+
+		"OCSP           %[2]s\n\nThe id of a CA is the SHA-256 of its certificate, in lower-case hex.\n",
 		pki.PublicationPath, pki.ResponderPath)
 	fmt.Fprint(w, b.String())
 }

@@ -31,7 +31,7 @@ func (s *Server) openPKI(ctx context.Context, _ Options) error {
 	if s.cfg.PKIListen == "" {
 		return nil
 	}
-	cfg := pkiweb.Config{Store: s.store, Authorities: s.identity, Now: s.now, Log: s.log}
+	cfg := pkiweb.Config{Store: s.store, Authorities: s.identity, Messages: s.identity, Now: s.now, Log: s.log}
 	if s.cfg.GatewayOn() && s.cfg.MQTTCert == "" {
 		root, err := s.identity.GatewayAuthority(ctx)
 		if err != nil {
