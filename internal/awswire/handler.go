@@ -86,14 +86,17 @@ type Target struct {
 	Operation string // "" when there is none of ours
 }
 
-// Record is what is known about a call when it has been answered.
+// Record is what is known about a call: all of it when it has been answered,
+// and what came before the operation when that begins.
 type Record struct {
 	Target
-	Caller    Caller // without account and key for a call that was not authenticated
-	Needs     []Need // the permissions that it needs; nil for a call that was not decoded
+	Time      time.Time // when the call came
+	Caller    Caller    // without account and key for a call that was not authenticated
+	Needs     []Need    // the permissions that it needs; nil for a call that was not decoded
 	RequestID string
 	Status    int    // HTTP status; 499 when the caller left before the answer
 	Exception string // "" when it was answered without one
+	Message   string // the text of the exception
 	Duration  time.Duration
 }
 
@@ -110,8 +113,12 @@ type Config struct {
 	// that it needs. It is asked about every call but those of operations that
 	// are [Served.Open] and those that came unsigned.
 	Authorize func(ctx context.Context, target Target, needs []Need) error
-	// Observe, if not nil, hears of each call when it has been answered.
-	Observe func(Record)
+	// Begin, if not nil, hears of each call that was neither refused nor found
+	// wrong, and returns the context under which its operation runs.
+	Begin func(ctx context.Context, r Record) context.Context
+	// Observe, if not nil, hears of each call when it has been answered, with the
+	// context that Begin returned if it got that far.
+	Observe func(ctx context.Context, r Record)
 
 	Now func() time.Time // nil is time.Now
 	Log *slog.Logger     // nil is slog.Default()
@@ -187,13 +194,13 @@ func newRouter(s Service) (*router, error) {
 // ServeHTTP answers one call.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
-	c := &call{handler: h, id: *restjson.FreshToken(), w: w, r: r, caller: visitor(r)}
+	c := &call{handler: h, id: *restjson.FreshToken(), w: w, r: r, caller: visitor(r), begun: start, ctx: r.Context()}
 	body, err := c.run()
-	rec := Record{Target: c.target, Caller: c.caller, Needs: c.needs, RequestID: c.id, Status: http.StatusOK}
+	rec := c.record()
 	header := w.Header()
 	if err != nil {
 		e := c.explain(err)
-		rec.Status, rec.Exception, body = e.status, e.name, e.body()
+		rec.Status, rec.Exception, rec.Message, body = e.status, e.name, e.text, e.body()
 		header["X-Amzn-Errortype"] = []string{e.name}
 	}
 	if rec.Status != statusClientLeft {
@@ -206,7 +213,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if h.Observe != nil {
 		rec.Duration = h.Now().Sub(start)
-		h.Observe(rec)
+		h.Observe(c.ctx, rec)
 	}
 }
 
@@ -219,6 +226,15 @@ type call struct {
 	target Target
 	caller Caller
 	needs  []Need
+	begun  time.Time
+	ctx    context.Context // the operation's, once it has begun
+}
+
+// record is what is known of the call so far.
+func (c *call) record() Record {
+	return Record{
+		Target: c.target, Time: c.begun, Caller: c.caller, Needs: c.needs, RequestID: c.id, Status: http.StatusOK,
+	}
 }
 
 // run takes the call through the pipeline and returns the body of its answer.
@@ -343,6 +359,10 @@ func (c *call) answer(ctx context.Context, route *route, request *restjson.Reque
 	}
 	if err := op.validate(in); err != nil {
 		return nil, err
+	}
+	if c.Begin != nil {
+		ctx = c.Begin(ctx, c.record())
+		c.ctx = ctx
 	}
 	out, err := op.call(ctx, in)
 	if err != nil {

@@ -114,7 +114,7 @@ func newBench(t *testing.T, cfg Config, op Served, more ...Fact) *bench {
 	cfg.Services = []Service{s}
 	cfg.Now = func() time.Time { return now }
 	cfg.Log = slog.New(slog.NewTextHandler(&b.log, nil))
-	cfg.Observe = func(r Record) { b.records <- r }
+	cfg.Observe = func(_ context.Context, r Record) { b.records <- r }
 	h, err := NewHandler(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -198,8 +198,56 @@ func TestAnswer(t *testing.T) {
 	rec := <-b.records
 	if !reflect.DeepEqual(rec, Record{
 		Target: Target{"hello", "Greet"}, Caller: want, RequestID: id, Status: 200, Needs: []Need{{Action: "hello:Greet"}},
+		Time: now,
 	}) {
 		t.Errorf("got record %+v, want that of the call", rec)
+	}
+}
+
+type begunKey struct{}
+
+// TestTheRecordOfACallIsBegun takes calls through with a Begin that marks the
+// context.
+func TestTheRecordOfACallIsBegun(t *testing.T) {
+	type mark struct {
+		context.Context
+		Record
+	}
+	began, seen := make(chan Record, 2), make(chan any, 2)
+	observed := make(chan mark, 2)
+	op := Op(greet("Greet", "POST", "/greet/{name}"), func(ctx context.Context, in *greeting) (*greeting, error) {
+		seen <- ctx.Value(begunKey{})
+		return in, nil
+	})
+	h, err := NewHandler(Config{
+		Keys: keys, Services: []Service{{SigningName: "hello", Operations: []Served{op}, Known: []Fact{op.Fact()}}},
+		Now: func() time.Time { return now },
+		Begin: func(ctx context.Context, r Record) context.Context {
+			began <- r
+			return context.WithValue(ctx, begunKey{}, r.RequestID)
+		},
+		Observe: func(ctx context.Context, r Record) { observed <- mark{ctx, r} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{Server: httptest.NewServer(h)}
+	t.Cleanup(b.Close)
+	b.send(t, signed())
+	first, end := <-began, <-observed
+	if id := <-seen; id != first.RequestID || end.Value(begunKey{}) != id || first.Caller.AccessKeyID != "GOOD" ||
+		!first.Time.Equal(now) || len(first.Needs) != 1 {
+		t.Errorf("got id %v at the operation and %v in the end, want that of %+v", id, end.Value(begunKey{}), first)
+	}
+	wrong := signed()
+	wrong.secret = "other"
+	b.send(t, wrong)
+	end = <-observed
+	if end.Value(begunKey{}) != nil || end.Exception != "InvalidSignatureException" || end.Message == "" {
+		t.Errorf("got %v and %+v for a call that is refused, want none begun and its text", end.Value(begunKey{}), end.Record)
+	}
+	if len(began) > 0 {
+		t.Errorf("got %+v begun, want nothing", <-began)
 	}
 }
 

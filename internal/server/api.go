@@ -184,7 +184,7 @@ func (s *Server) throttle() func(context.Context, awswire.Target) error {
 	}
 }
 
-func (s *Server) observe(r awswire.Record) {
+func (s *Server) observe(_ context.Context, r awswire.Record) {
 	s.metrics.Call(ops.Call{
 		Service: r.Service, Operation: r.Operation, Status: r.Status, Exception: r.Exception, Duration: r.Duration,
 	})
