@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"strings"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 )
@@ -14,8 +15,11 @@ import (
 // The state of the key, of its account and of its user or role is read here,
 // once for a call: what changes later is seen by the next call.
 func (s *Service) Authenticate(ctx context.Context, accessKeyID, token string) (Credential, error) {
-	if token != "" {
+	switch session := strings.HasPrefix(accessKeyID, sessionKeyPrefix); {
+	case session != (token != ""):
 		return Credential{}, unknownKey(accessKeyID)
+	case session:
+		return s.authenticateSession(ctx, accessKeyID, token)
 	}
 	key, err := s.AccessKey(ctx, accessKeyID)
 	if err != nil {

@@ -14,6 +14,14 @@ type keyRing struct {
 	Store
 	keys    map[string]SealedKey
 	secrets map[SecretID][]byte
+	roles   map[string]SessionRole
+}
+
+func (r *keyRing) SessionRole(_ context.Context, account, id string) (*SessionRole, error) {
+	if role, ok := r.roles[id]; ok && role.Account.ID == account {
+		return &role, nil
+	}
+	return nil, fault.New(fault.NotFound, "there is no role %q", id)
 }
 
 func (r *keyRing) AccessKey(_ context.Context, id string) (*SealedKey, error) {

@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -81,6 +82,9 @@ type Store interface {
 	DisableAccount(ctx context.Context, id string) error
 	// AccessKey is a key with its account, or a NotFound fault.
 	AccessKey(ctx context.Context, id string) (*SealedKey, error)
+	// SessionRole is the role with an id, AROA…, of an account as it is now, or a
+	// NotFound fault.
+	SessionRole(ctx context.Context, account, roleID string) (*SessionRole, error)
 	// Secret returns the sealed value of a secret. When there is none it stores
 	// the one offered; the first one stored is the one that everybody gets. An
 	// offer of nil stores nothing and may return nil.
@@ -99,8 +103,9 @@ type Service struct {
 	URL string
 	Now func() time.Time
 
-	kept    sync.Map // of IssuingCA by id: those that are stored
-	signers sync.Map // of MessageSigner by year
+	kept     sync.Map               // of IssuingCA by id: those that are stored
+	signers  sync.Map               // of MessageSigner by year
+	sessions atomic.Pointer[[]byte] // the secret behind session tokens, once read
 }
 
 const purposeAccessKey = "access-key"
