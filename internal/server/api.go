@@ -15,7 +15,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
-	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -159,17 +158,14 @@ func (w weakKeys) Weak(k fleet.Key) bool { return w.list.Weak(k.DebianDigest, k.
 type keys struct{ identity *identity.Service }
 
 func (k keys) Credential(ctx context.Context, id, token string) (awswire.Key, error) {
-	if token != "" { // root keys have none
-		return awswire.Key{}, fault.New(fault.NotFound, "access key %s has no session", id)
-	}
-	key, err := k.identity.AccessKey(ctx, id)
+	c, err := k.identity.Authenticate(ctx, id, token)
 	if err != nil {
 		return awswire.Key{}, err
 	}
+	p := c.Principal
 	return awswire.Key{
-		ARN: "arn:aws:iam::" + key.Account.ID + ":root", UserID: key.Account.ID,
-		Account: key.Account.ID, Secret: key.Secret, Operator: key.Account.Operator,
-		Disabled: key.Account.Status != identity.Active,
+		Account: p.Account.ID, Secret: c.Secret, ARN: p.ARN, UserID: p.ID, Operator: p.Account.Operator,
+		Disabled: c.Disabled, Expired: c.Expired, Principal: p,
 	}, nil
 }
 
