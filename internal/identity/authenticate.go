@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"strings"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 )
@@ -15,10 +14,7 @@ import (
 // The state of the key, of its account and of its user or role is read here,
 // once for a call: what changes later is seen by the next call.
 func (s *Service) Authenticate(ctx context.Context, accessKeyID, token string) (Credential, error) {
-	switch session := strings.HasPrefix(accessKeyID, sessionKeyPrefix); {
-	case session != (token != ""):
-		return Credential{}, unknownKey(accessKeyID)
-	case session:
+	if token != "" {
 		return s.authenticateSession(ctx, accessKeyID, token)
 	}
 	key, err := s.AccessKey(ctx, accessKeyID)

@@ -1,8 +1,11 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,7 +22,7 @@ type Use struct {
 
 // UseStore keeps when keys and roles were used last.
 type UseStore interface {
-	// NoteUses stores uses, in one transaction. One that is older than what is
+	// NoteUses stores uses, in one transaction and in their order. One that is older than what is
 	// stored, or of what is gone, is passed over.
 	NoteUses(ctx context.Context, uses []Use) error
 }
@@ -30,6 +33,8 @@ const (
 	// maxUses bounds how many keys and roles are kept until then. Uses of
 	// others are not noted.
 	maxUses = 100_000
+	// usesPerWrite bounds a transaction.
+	usesPerWrite = 1000
 )
 
 // Uses notes which access keys and roles are used. Calls never wait for it:
@@ -87,14 +92,13 @@ func (u *Uses) flush(ctx context.Context) {
 	pending := u.pending
 	u.pending = nil
 	u.mu.Unlock()
-	uses := make([]Use, 0, len(pending))
-	for _, use := range pending {
-		uses = append(uses, use)
-	}
-	if len(uses) == 0 {
-		return
-	}
-	if err := u.Store.NoteUses(ctx, uses); err != nil && ctx.Err() == nil {
-		u.Log.Warn("the last use of access keys was not stored", "err", err)
+	uses := slices.SortedFunc(maps.Values(pending), func(a, b Use) int {
+		return cmp.Or(cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.RoleID, b.RoleID))
+	})
+	for batch := range slices.Chunk(uses, usesPerWrite) {
+		if err := u.Store.NoteUses(ctx, batch); err != nil && ctx.Err() == nil {
+			u.Log.Warn("the last use of access keys was not stored", "err", err)
+			return
+		}
 	}
 }

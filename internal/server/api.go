@@ -184,4 +184,7 @@ func (s *Server) observe(_ context.Context, r awswire.Record) {
 	s.metrics.Call(ops.Call{
 		Service: r.Service, Operation: r.Operation, Status: r.Status, Exception: r.Exception, Duration: r.Duration,
 	})
+	if p, ok := r.Caller.Principal.(identity.Principal); ok {
+		s.uses.Note(&p, identity.Use{At: s.now(), Service: r.Service, Region: r.Caller.Region})
+	}
 }

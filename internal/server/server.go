@@ -62,6 +62,7 @@ type Server struct {
 	store    *store.Store
 	engine   *durable.Engine
 	identity *identity.Service
+	uses     *identity.Uses
 	audits   *audit.Service
 	seen     *seen.Recorder
 	ops      *ops.Server
@@ -125,6 +126,7 @@ func (s *Server) openIdentity(ctx context.Context, _ Options) error {
 		return fmt.Errorf("secrets key: %w", err)
 	}
 	s.identity = &identity.Service{Store: s.store, Sealer: sealer, URL: s.cfg.PKIURL, Now: s.now}
+	s.uses = &identity.Uses{Store: s.store, Log: s.log}
 	var given *identity.AccessKey
 	if s.cfg.RootAccessKeyID != "" {
 		given = &identity.AccessKey{ID: s.cfg.RootAccessKeyID, Secret: s.cfg.RootSecretAccessKey.Reveal()}
@@ -225,6 +227,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var after errgroup.Group // what ends last
 	after.Go(func() error { return s.ops.Run(opsCtx) })
 	after.Go(func() error { return s.seen.Run(opsCtx) }) // behind the gateway
+	after.Go(func() error { return s.uses.Run(opsCtx) }) // behind the API
 	after.Go(func() error { return s.writeIoTLog(opsCtx) })
 
 	g, ctx := errgroup.WithContext(ctx)

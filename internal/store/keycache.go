@@ -6,16 +6,18 @@ import (
 	"github.com/cordon-iot/cordon/internal/identity"
 )
 
-// keyCache keeps access keys that were read, where no other process can change
-// them: on SQLite. A change to an account or key ends all that was read before
-// it was committed.
+// keyCache keeps access keys and the roles of sessions that were read, where no
+// other process can change them: on SQLite. A change to an account, its keys or
+// its identities ends all that was read before it was committed.
 type keyCache struct {
 	mu      sync.RWMutex
 	changes int // that began or ended
 	keys    map[string]*identity.SealedKey
+	roles   map[string]*identity.SessionRole // by id
 }
 
-// maxCachedKeys bounds the cache. It begins anew when it is full.
+// maxCachedKeys bounds the keys and the roles in the cache. Each begins anew
+// when it is full.
 const maxCachedKeys = 10_000
 
 // find returns a key, or nil, and the state to hand to put when it was read.
@@ -38,6 +40,25 @@ func (c *keyCache) put(k *identity.SealedKey, state int) {
 	c.keys[k.ID] = k
 }
 
+// findRole and putRole are find and put for the role of a session.
+func (c *keyCache) findRole(id string) (r *identity.SessionRole, state int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.roles[id], c.changes
+}
+
+func (c *keyCache) putRole(id string, r *identity.SessionRole, state int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state != c.changes {
+		return
+	}
+	if c.roles == nil || len(c.roles) >= maxCachedKeys {
+		c.roles = map[string]*identity.SessionRole{}
+	}
+	c.roles[id] = r
+}
+
 // changing forgets everything and, once the change is committed or undone,
 // again what was read meanwhile.
 func (c *keyCache) changing(change func() error) error {
@@ -50,5 +71,5 @@ func (c *keyCache) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
-	c.keys = nil
+	c.keys, c.roles = nil, nil
 }
