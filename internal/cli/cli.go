@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -35,7 +36,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
 	Demo      demoCommand      `cmd:"" help:"Show the main job on a fleet made up for it."`
 	Account   accountCommands  `cmd:"" help:"Create, list and disable accounts on a running server."`
-	Import    importCommand    `cmd:"" help:"Import devices from a file into a running server."`
+	Import    importCommands   `cmd:"" help:"Import devices and identities from files into a running server."`
 	CRL       crlCommands      `cmd:"" name:"crl" help:"Import and list revocation lists on a running server."`
 	HookToken hookTokens       `cmd:"" help:"Make, list and delete the tokens of brokers on a running server."`
 	Bench     benchCommands    `cmd:"" help:"Measure how fast Cordon is on this machine."`
@@ -128,6 +129,9 @@ func (p *Process) refuse(err error) int {
 	}
 	node := selected(parse.Context)
 	if errors.Is(err, errHelp) {
+		if group := node.Parent; group != nil && group.DefaultCmd == node && !slices.Contains(p.Args, node.Name) {
+			node = group
+		}
 		p.print(p.Stdout, helpOf(node))
 		return ok
 	}

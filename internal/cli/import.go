@@ -15,6 +15,22 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleetfile"
 )
 
+type importCommands struct {
+	Devices importCommand `cmd:"" default:"withargs" help:"Import devices; \"cordon import PATH\" for short."`
+}
+
+// Help returns what is written by hand.
+func (*importCommands) Help() string {
+	return `Import what another service knows into a running server.
+
+Usage: cordon import <command> [flags]
+       cordon import PATH [flags]
+
+Without a command it is devices that are imported. A file of them whose name is
+that of a command is given as ./NAME.
+`
+}
+
 type importCommand struct {
 	Call     connection `embed:""`
 	Path     string     `arg:"" name:"path" help:"File, or directory of PEM files."`
@@ -31,7 +47,8 @@ func (*importCommand) Help() string {
 	return `Import devices into a running server: things with attributes and groups,
 certificates with their state and policies.
 
-Usage: cordon import PATH [flags]
+Usage: cordon import devices PATH [flags]
+       cordon import PATH [flags]
 
 A file of JSON lines has an object a line with any of thingName, thingTypeName,
 attributes, thingGroupNames, certificatePem, caCertificatePem, status and
