@@ -64,7 +64,9 @@ func (p *peer) NetConn() net.Conn { return p.socket }
 // Serve lets devices in that come to a listener, until ctx ends or the listener
 // is closed. Errors of accepting are waited out.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
-	g.connections.Add(1)
+	if !g.begin() {
+		return l.Close()
+	}
 	defer g.connections.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -92,6 +94,18 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 			return nil
 		}
 	}
+}
+
+// begin counts somebody who serves among what the end waits for. It reports
+// false once that has begun.
+func (g *Gateway) begin() bool {
+	g.ending.Lock()
+	defer g.ending.Unlock()
+	if g.stopping.Err() != nil {
+		return false
+	}
+	g.connections.Add(1)
+	return true
 }
 
 // arrived begins the handshake with who has a place, in a goroutine that ends

@@ -135,6 +135,7 @@ type Gateway struct {
 	// connections are all goroutines of connections, however far they came, and
 	// errands what they leave to be done.
 	connections, errands sync.WaitGroup
+	ending               sync.Mutex // held to begin serving, and to stop
 	sessions             atomic.Int64
 	// stopping ends when no more connections are let in, root when the last one is
 	// to be gone.

@@ -43,7 +43,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // drain ends all connections, and waits for what is left of them.
 func (g *Gateway) drain() {
+	g.ending.Lock()
 	g.stop()
+	g.ending.Unlock()
 	g.web.Close()
 	everyone := g.index.everyone()
 	endAll(everyone, endClosing)
