@@ -38,9 +38,19 @@ type Delivery struct {
 	Ended    time.Time // zero while it waits
 	Error    string    // of the last try
 	Created  time.Time
-	Message  *Message // nil for a confirmation
-	Topic    TopicARN
+	Message  *Message      // nil for a confirmation
 	Receiver *Subscription // nil for what is forwarded
+}
+
+// TopicARN is the topic that the delivery is of.
+func (d *Delivery) TopicARN() string {
+	if d.Message != nil {
+		return d.Message.TopicARN
+	}
+	if d.Receiver != nil {
+		return d.Receiver.ARN.Topic.String()
+	}
+	return ""
 }
 
 // Forwarded stands for a subscription where all messages go to another service.
@@ -101,11 +111,12 @@ type Queue interface {
 	// left out.
 	SettleDeliveries(ctx context.Context, list []Outcome) error
 	// AddToken stores the hash of a token that confirms a subscription until a
-	// time. Earlier ones stay good. A subscription that is gone, or confirmed, is
+	// time; see [NewToken]. Earlier ones stay good. A subscription that is gone, or confirmed, is
 	// a NotFound fault.
 	AddToken(ctx context.Context, subscription int64, hash string, expires time.Time) error
-	// DeadLetters lists the dead deliveries of a scope by Seq, behind one.
-	DeadLetters(ctx context.Context, scope fleet.Scope, after int64, limit int) ([]Delivery, error)
+	// DeadLetters lists the dead deliveries of a scope by Seq, behind one. A page
+	// may be short; the next one begins behind last, which is 0 at the end.
+	DeadLetters(ctx context.Context, scope fleet.Scope, after int64, limit int) (list []Delivery, last int64, err error)
 	// Replay makes dead deliveries of a scope wait again, as if new, from a time
 	// on: those of a list of Seqs, or the first ones of all where it is nil. It
 	// returns how many; what is not dead is left out.

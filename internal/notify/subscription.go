@@ -1,6 +1,15 @@
 package notify
 
-import "time"
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
+)
 
 // Protocol is the way that messages take to an endpoint, equal to the wire
 // value.
@@ -62,3 +71,57 @@ const (
 // TokenLife is how long a subscription can be confirmed with a token, and how
 // long one that nobody confirms is kept. Source: SNS, ConfirmSubscription.
 const TokenLife = 3 * 24 * time.Hour
+
+// NoSubscription is the NotFound fault of a subscription that does not exist.
+func NoSubscription() error { return fault.New(fault.NotFound, "Subscription does not exist") }
+
+// Same refuses, by an Invalid fault, to subscribe an endpoint that is
+// subscribed with other settings.
+func (u *Subscription) Same(want *Subscription) error {
+	if u.Settings != want.Settings {
+		return fault.New(fault.Invalid,
+			"Invalid parameter: Attributes Reason: Subscription already exists with different attributes")
+	}
+	return nil
+}
+
+// Place is where an endpoint is, without what may be secret about it: for logs
+// and lists that others see.
+func (u *Subscription) Place() string {
+	if u.Protocol == Email {
+		if _, host, ok := strings.Cut(u.Endpoint, "@"); ok {
+			return "…@" + host
+		}
+		return "…"
+	}
+	at, err := url.Parse(u.Endpoint)
+	if err != nil {
+		return "…"
+	}
+	return at.Scheme + "://" + at.Host
+}
+
+// NewToken makes a token that confirms a subscription. The text is for the
+// endpoint alone, and is kept nowhere.
+func NewToken() (text, hash string) {
+	text = rand.Text() + rand.Text()
+	return text, HashToken(text)
+}
+
+// HashToken returns what is stored of a token and looked up: its SHA-256 in
+// hex. Whoever measures how long a comparison of hashes takes learns nothing of
+// the token.
+func HashToken(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// Confirmation is what confirms a subscription.
+type Confirmation struct {
+	Hash    string // of the token
+	Guarded bool   // see [Subscription]
+	Now     time.Time
+}
+
+// BadToken is the Invalid fault of a token that confirms nothing.
+func BadToken() error { return fault.New(fault.Invalid, "Invalid parameter: Token") }

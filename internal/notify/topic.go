@@ -3,6 +3,8 @@ package notify
 import (
 	"regexp"
 	"time"
+
+	"github.com/cordon-iot/cordon/internal/fault"
 )
 
 var (
@@ -19,6 +21,7 @@ type Topic struct {
 	// that every topic begins with.
 	Policy     string
 	Attributes TopicAttributes
+	Ended      int64 // how many subscriptions have ended
 	Created    time.Time
 }
 
@@ -28,4 +31,19 @@ type TopicAttributes struct {
 	DisplayName string `json:"displayName,omitempty"`
 	// DeliveryPolicy says how http endpoints are tried again, as JSON.
 	DeliveryPolicy string `json:"deliveryPolicy,omitempty"`
+}
+
+// NoTopic is the NotFound fault of a topic that does not exist.
+func NoTopic() error { return fault.New(fault.NotFound, "Topic does not exist") }
+
+// Same refuses, by an Invalid fault, to create a topic that exists and was set
+// otherwise. What is not asked for may be whatever it is.
+func (t *Topic) Same(want *Topic) error {
+	a, b := t.Attributes, want.Attributes
+	if b.DisplayName != "" && a.DisplayName != b.DisplayName ||
+		b.DeliveryPolicy != "" && a.DeliveryPolicy != b.DeliveryPolicy || want.Policy != "" && t.Policy != want.Policy {
+		return fault.New(fault.Invalid,
+			"Invalid parameter: Attributes Reason: Topic already exists with different attributes")
+	}
+	return nil
 }

@@ -26,6 +26,8 @@ type Profile struct {
 	RoleAliases        int
 	LoggingLevels      int // of targets other than the default
 	CAsPerSubject      int // CA certificates with one subject
+	Topics             int
+	Subscriptions      int // of one topic
 
 	// TypeDeletionWait is how long a thing type is deprecated before it can be
 	// deleted. AWS asks for it because its caches do not know at once.
@@ -34,7 +36,7 @@ type Profile struct {
 
 // AWS has the numbers of AWS. Sources: the quota pages of AWS IoT Device
 // Defender and AWS IoT Core in the AWS General Reference. AWS names none for
-// suppressions.
+// suppressions, and one for the subscriptions of a topic that no node bears.
 var AWS = &Profile{
 	Name:               "aws",
 	Rates:              awsRates,
@@ -48,6 +50,8 @@ var AWS = &Profile{
 	RoleAliases:        100,
 	LoggingLevels:      1_000,
 	CAsPerSubject:      10,
+	Topics:             100_000,
+	Subscriptions:      1_000,
 	TypeDeletionWait:   5 * time.Minute,
 }
 
@@ -66,6 +70,8 @@ var Default = &Profile{
 	RoleAliases:        10_000,
 	LoggingLevels:      100_000,
 	CAsPerSubject:      100,
+	Topics:             100_000,
+	Subscriptions:      1_000,
 }
 
 // Find returns the profile of a name.

@@ -134,6 +134,7 @@ var (
 	taskRows        = rowset{"mitigation_tasks", "id"}
 	roleAliasRows   = rowset{"role_aliases", "name"}
 	scheduleRows    = rowset{"scheduled_audits", "name"}
+	topicRows       = rowset{"topics", "name"}
 )
 
 // lockRows locks rows until the transaction ends. Rows that are not there are

@@ -143,6 +143,19 @@ var otherFills = []fill{
 		SELECT @scope, 'a' || (10000000 + i), 'r', 900, 1, 1 FROM r`},
 	{4, `INSERT INTO hook_tokens (hash, scope, id, name, created_at)
 		SELECT 'h' || i, @scope, 'h' || (10000000 + i), '', 1 FROM r`},
+	{4, `INSERT INTO topics (seq, scope, name, policy, attributes, ended, created_at)
+		SELECT 10000000 + i, @scope, 'n' || (10000000 + i), '', '{}', 0, 1 FROM r`},
+	{8, `INSERT INTO topic_subscriptions (seq, scope, topic, id, protocol, endpoint, state, guarded, settings, created_at)
+		SELECT 10000000 + i, @scope, 10000001, 'u' || i, 'https', 'e' || i, 'CONFIRMED', FALSE, '{}', 1 FROM r`},
+	{8, `INSERT INTO topic_subscriptions (seq, scope, topic, id, protocol, endpoint, state, guarded, settings, created_at)
+		SELECT 20000000 + i, @scope, 10000000 + i, 'v' || i, 'https', 'e', 'CONFIRMED', FALSE, '{}', 1 FROM r WHERE i > 1`},
+	{2, `INSERT INTO topic_messages (seq, scope, id, topic_arn, role_arn, subject, structure, attributes, body, state,
+			reason, created_at)
+		SELECT 10000000 + i, @scope, 'm' || i, 'arn', '', '', '', '{}', 'b', CASE WHEN i % 2 = 0 THEN 'PENDING' ELSE 'SENT'
+			END, '', i FROM r`},
+	{2, `INSERT INTO topic_deliveries (seq, scope, kind, message, subscription, state, attempt, next_at, error, created_at)
+		SELECT 10000000 + i, @scope, 'MESSAGE', 10000001, 10000000 + i % 10, CASE WHEN i % 3 = 0 THEN 'WAITING' WHEN i % 3 = 1
+			THEN 'DEAD' ELSE 'DELIVERED' END, 1, i, '', 1 FROM r`},
 	{4, `INSERT INTO logging_levels (scope, target_type, target_name, level)
 		SELECT @scope, CASE WHEN i % 1000 = 0 THEN 'CLIENT_ID' ELSE 'THING_GROUP' END, 'l' || (10000000 + i), 'INFO'
 		FROM r`},

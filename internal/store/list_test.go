@@ -16,6 +16,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleetindex"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/mitigation"
+	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/revocation"
 )
 
@@ -80,6 +81,27 @@ func memberPlace(path string, thing int) fleet.MemberPosition {
 
 var allPath = fmt.Sprintf("%016x", numbered)
 
+func deadLetters(after int64) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]notify.Delivery, error) {
+		list, _, err := s.DeadLetters(ctx, here, after, 5)
+		return list, err
+	})
+}
+
+func subscriptionPage(after int64) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]notify.Subscription, error) {
+		return s.Subscriptions(ctx, here, after, 5)
+	})
+}
+
+func topicPage(after string) listCase {
+	return calls(after, func(ctx context.Context, s *Store) ([]notify.TopicARN, error) {
+		return s.Topics(ctx, here, after, 5)
+	})
+}
+
+var topicOfTests = notify.TopicARN{Scope: here, Name: filledName("n", 1)}
+
 // listCalls are the methods of [Store] that list: first pages and pages in the
 // middle, each filter, and both orders.
 var listCalls = map[string][]listCase{
@@ -122,6 +144,23 @@ var listCalls = map[string][]listCase{
 	"DueSchedules": {calls("due", func(ctx context.Context, s *Store) ([]audit.Planned, error) {
 		return s.DueSchedules(ctx, atMillis(mid), 5)
 	})},
+	"ConfirmedSubscriptions": {
+		calls("first", func(ctx context.Context, s *Store) ([]notify.Subscription, error) {
+			return s.ConfirmedSubscriptions(ctx, numbered+1, 0, 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]notify.Subscription, error) {
+			return s.ConfirmedSubscriptions(ctx, numbered+1, numbered+mid, 5)
+		}),
+	},
+	"DeadLetters": {deadLetters(0), deadLetters(numbered + mid)},
+	"DueSubscriptions": {
+		calls("first", func(ctx context.Context, s *Store) ([]int64, error) {
+			return s.DueSubscriptions(ctx, atMillis(mid), -1, 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]int64, error) {
+			return s.DueSubscriptions(ctx, atMillis(mid), numbered+4, 5)
+		}),
+	},
 	"Devices": eachPage((*Store).Devices, []fleet.DeviceRef{
 		{Certificate: filledCertificate(1), ClientID: filledName("t", mid)},
 		{Certificate: filledCertificate(mid), ClientID: "c"}, {Certificate: filledCertificate(9), ClientID: "t10000001"},
@@ -196,6 +235,12 @@ var listCalls = map[string][]listCase{
 		fleet.TransferPage{Limit: 5}, fleet.TransferPage{After: 2*numbered + mid, Limit: 5},
 		fleet.TransferPage{Ascending: true, Limit: 5},
 		fleet.TransferPage{Ascending: true, After: 2*numbered + mid, Limit: 5}),
+	"PendingMessages": {
+		calls("first", func(ctx context.Context, s *Store) ([]notify.Message, error) { return s.PendingMessages(ctx, 0, 5) }),
+		calls("middle", func(ctx context.Context, s *Store) ([]notify.Message, error) {
+			return s.PendingMessages(ctx, numbered+mid, 5)
+		}),
+	},
 	"Policies": eachPage((*Store).Policies,
 		fleet.PolicyPage{Limit: 5}, fleet.PolicyPage{After: numbered + mid, Limit: 5},
 		fleet.PolicyPage{Ascending: true, Limit: 5}, fleet.PolicyPage{Ascending: true, After: numbered + mid, Limit: 5}),
@@ -244,6 +289,15 @@ var listCalls = map[string][]listCase{
 		thing, err := s.StandsFor(ctx, here, filledCertificate(1), filledName("t", mid))
 		return []*fleet.Thing{thing}, err
 	})},
+	"Subscriptions": {subscriptionPage(0), subscriptionPage(numbered + mid)},
+	"SubscriptionsOfTopic": {
+		calls("first", func(ctx context.Context, s *Store) ([]notify.Subscription, error) {
+			return s.SubscriptionsOfTopic(ctx, numbered+1, 0, 5)
+		}),
+		calls("middle", func(ctx context.Context, s *Store) ([]notify.Subscription, error) {
+			return s.SubscriptionsOfTopic(ctx, numbered+1, numbered+mid, 5)
+		}),
+	},
 	"Suppressions": eachPage((*Store).Suppressions, suppressionQueries()...),
 	"Tags": {
 		calls("first", func(ctx context.Context, s *Store) ([]fleet.Tag, error) {
@@ -259,6 +313,10 @@ var listCalls = map[string][]listCase{
 	"Things": eachPage((*Store).Things, thingQueries()...),
 	"ThingsOfPrincipal": eachPage((*Store).ThingsOfPrincipal,
 		attachmentQueries(filledCertificate(1), filledName("t", mid))...),
+	"TopicTags": {calls("all", func(ctx context.Context, s *Store) ([]fleet.Tag, error) {
+		return s.TopicTags(ctx, topicOfTests)
+	})},
+	"Topics":    {topicPage(""), topicPage(filledName("n", mid))},
 	"Withdrawn": {withdrawn(""), withdrawn(filledName("s", mid))},
 }
 
@@ -463,10 +521,11 @@ func TestListsAreReadByIndex(t *testing.T) {
 // notLists are methods that return several values, or take them, and list
 // nothing that a caller asks for.
 var notLists = map[string]string{
-	"Apply":       "the positions of changes",
-	"ClaimSilent": "the nodes that it claimed",
-	"Import":      "what became of what it was given",
-	"Secret":      "one text",
+	"Apply":           "the positions of changes",
+	"ClaimDeliveries": "the deliveries that it claimed",
+	"ClaimSilent":     "the nodes that it claimed",
+	"Import":          "what became of what it was given",
+	"Secret":          "one text",
 }
 
 func TestEveryListIsLookedAt(t *testing.T) {

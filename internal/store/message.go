@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/notify"
 )
 
@@ -36,6 +37,14 @@ func notifyOfEnd(ctx context.Context, q querier, t *audit.Task) error {
 		ID: "audit/" + t.ID, TopicARN: topic.TopicARN, RoleARN: topic.RoleARN, Body: t.CompletedMessage(),
 		Created: t.Ended,
 	}})
+}
+
+// EnqueueMessages stores messages that a scope publishes. What has the id of one
+// that is stored is left out.
+func (s *Store) EnqueueMessages(ctx context.Context, sc fleet.Scope, list []notify.Message) error {
+	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
+		return enqueueMessages(ctx, q, scope, list)
+	})
 }
 
 // enqueueMessages stores messages of a scope, in the transaction that causes

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 // purgeSlice bounds how many rows one transaction of a purge deletes: others
@@ -21,7 +23,9 @@ const leaseTime = 30 * time.Second
 //   - mitigation tasks with their executions and changes;
 //   - audits with their findings, but not one that a mitigation task which is
 //     kept was aimed at: what the task did is told by the findings;
-//   - messages;
+//   - messages for topics and their deliveries, made or not;
+//   - subscriptions that nobody confirmed in the life of a token, whatever the
+//     time;
 //   - what is remembered of imports;
 //   - what was seen of connections before the windows of audits begin.
 //
@@ -67,7 +71,7 @@ func (p *Purge) Step(ctx context.Context) (more bool, err error) {
 
 func (p *Purge) delete(ctx context.Context, q querier) (more bool, err error) {
 	for _, step := range []func(context.Context, querier) (int64, error){
-		purgeLeftovers, p.tasks, p.audits, p.messages, p.imports, p.seen, purgeRights,
+		purgeLeftovers, p.tasks, p.audits, p.deliveries, p.messages, p.unconfirmed, p.imports, p.seen, purgeRights,
 	} {
 		n, err := step(ctx, q)
 		if err != nil {
@@ -221,6 +225,21 @@ func (p *Purge) aimed(ctx context.Context, q querier, old oldRow) (bool, error) 
 	}
 	n, err = count(ctx, q, text, args{"seq": old.seq})
 	return n > 0, err
+}
+
+// deliveries deletes some old deliveries of messages.
+func (p *Purge) deliveries(ctx context.Context, q querier) (int64, error) {
+	return q.exec(ctx, `DELETE FROM topic_deliveries WHERE seq IN (SELECT seq FROM topic_deliveries
+		WHERE created_at < @before ORDER BY created_at, seq LIMIT @limit)`,
+		args{"before": p.before, "limit": purgeSlice})
+}
+
+// unconfirmed deletes some subscriptions whose endpoint was asked in vain.
+func (p *Purge) unconfirmed(ctx context.Context, q querier) (int64, error) {
+	return q.exec(ctx, `DELETE FROM topic_subscriptions WHERE state = 'PENDING' AND seq IN (
+		SELECT seq FROM topic_subscriptions WHERE state = 'PENDING' AND created_at < @before
+		ORDER BY created_at, seq LIMIT @limit)`,
+		args{"before": p.store.now().Add(-notify.TokenLife).UnixMilli(), "limit": purgeSlice})
 }
 
 // messages deletes some old messages, delivered or not.

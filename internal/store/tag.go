@@ -59,7 +59,15 @@ func (r taggedResource) need(ctx context.Context, q querier, scope int64) error 
 // One that is not there is a NotFound fault; the others are those of
 // [fleet.MayTag], and Invalid for what has no tags.
 func (s *Store) TagResource(ctx context.Context, sc fleet.Scope, arn string, tags []fleet.Tag) error {
-	return s.retag(ctx, sc, arn, func(have []fleet.Tag) (drop []string, put []fleet.Tag, err error) {
+	r, err := taggable(sc, arn)
+	if err != nil {
+		return err
+	}
+	return s.putTags(ctx, sc, r, tags)
+}
+
+func (s *Store) putTags(ctx context.Context, sc fleet.Scope, r taggedResource, tags []fleet.Tag) error {
+	return s.retag(ctx, sc, r, func(have []fleet.Tag) (drop []string, put []fleet.Tag, err error) {
 		for _, t := range tags {
 			drop = append(drop, t.Key)
 		}
@@ -71,18 +79,22 @@ func (s *Store) TagResource(ctx context.Context, sc fleet.Scope, arn string, tag
 // does not have are fine. A resource that is not there is a NotFound fault,
 // what has no tags Invalid.
 func (s *Store) UntagResource(ctx context.Context, sc fleet.Scope, arn string, keys []string) error {
-	return s.retag(ctx, sc, arn, func([]fleet.Tag) ([]string, []fleet.Tag, error) { return keys, nil, nil })
-}
-
-// retag takes tags from a resource and puts others on it, as change says given
-// those that it has. Nobody deletes or tags it in between.
-func (s *Store) retag(ctx context.Context, sc fleet.Scope, arn string,
-	change func(have []fleet.Tag) (drop []string, put []fleet.Tag, err error),
-) error {
 	r, err := taggable(sc, arn)
 	if err != nil {
 		return err
 	}
+	return s.dropTags(ctx, sc, r, keys)
+}
+
+func (s *Store) dropTags(ctx context.Context, sc fleet.Scope, r taggedResource, keys []string) error {
+	return s.retag(ctx, sc, r, func([]fleet.Tag) ([]string, []fleet.Tag, error) { return keys, nil, nil })
+}
+
+// retag takes tags from a resource and puts others on it, as change says given
+// those that it has. Nobody deletes or tags it in between.
+func (s *Store) retag(ctx context.Context, sc fleet.Scope, r taggedResource,
+	change func(have []fleet.Tag) (drop []string, put []fleet.Tag, err error),
+) error {
 	return s.writing(ctx, sc, func(ctx context.Context, q querier, scope int64) error {
 		if err := lockRows(ctx, q, r.rows, scope, r.name); err != nil {
 			return fmt.Errorf("lock resource of tags: %w", err)
@@ -90,7 +102,7 @@ func (s *Store) retag(ctx context.Context, sc fleet.Scope, arn string,
 		if err := r.need(ctx, q, scope); err != nil {
 			return err
 		}
-		have, err := tagsOf(ctx, q, scope, arn, "")
+		have, err := tagsOf(ctx, q, scope, r.arn, "")
 		if err != nil {
 			return err
 		}
@@ -105,13 +117,13 @@ func (s *Store) retag(ctx context.Context, sc fleet.Scope, arn string,
 			}
 		}
 		if len(gone) > 0 {
-			a := args{"scope": scope, "arn": arn}
+			a := args{"scope": scope, "arn": r.arn}
 			if _, err := q.exec(ctx, `DELETE FROM tags WHERE scope = @scope AND arn = @arn AND `+
 				q.dialect().in("key", "keys", a, gone), a); err != nil {
 				return fmt.Errorf("delete tags: %w", err)
 			}
 		}
-		return setTags(ctx, q, scope, arn, put)
+		return setTags(ctx, q, scope, r.arn, put)
 	})
 }
 

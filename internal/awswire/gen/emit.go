@@ -36,6 +36,9 @@ func newEmitter(s *service) (*emitter, error) {
 }
 
 func (e *emitter) reachOperation(name string, op *operation) error {
+	if op.Wrapper != "" != (e.metadata.query() && op.Output != nil) {
+		return fmt.Errorf("a wrapper %q does not fit the protocol and the output", op.Wrapper)
+	}
 	if op.Input == nil {
 		return fmt.Errorf("an operation without input is not supported")
 	}
@@ -71,6 +74,7 @@ func (e *emitter) file(p part, emit func(part) error) ([]byte, error) {
 	for _, path := range []string{
 		"time",
 		"github.com/cordon-iot/cordon/internal/awswire",
+		"github.com/cordon-iot/cordon/internal/awswire/query",
 		"github.com/cordon-iot/cordon/internal/awswire/restjson",
 	} {
 		if strings.Contains(body, path[strings.LastIndexByte(path, '/')+1:]+".") {
@@ -183,7 +187,14 @@ func (e *emitter) partOperations(p part) error {
 		if headers != nil {
 			e.line("Headers: []string{%s},", strings.Join(headers, ", "))
 		}
+		if op.value.Wrapper != "" {
+			e.line("Result: %q,", op.value.Wrapper)
+		}
 		e.line("},")
+		if e.metadata.query() {
+			e.line("Form: (*%s).form,\nValidate: (*%s).check,\nXML: (*%s).xml,\n}\n", in, in, out)
+			continue
+		}
 		e.line("Decode: (*%s).bind,\nValidate: (*%s).check,\nEncode: (*%s).encode,\n}\n", in, in, out)
 	}
 	return nil
@@ -192,7 +203,18 @@ func (e *emitter) partOperations(p part) error {
 // summary writes what concerns the service as a whole.
 func (e *emitter) summary(part) error {
 	e.line("// SigningName is the service in the credential scope of a signature.")
-	e.line("const SigningName = %q\n", e.metadata.SigningName)
+	e.line("const SigningName = %q\n", e.metadata.signingName())
+	if protocol := protocols[e.metadata.Protocol]; protocol != "RESTJSON" {
+		e.line("// protocol is how the interface is spoken.")
+		e.line("var protocol = awswire.Service{")
+		e.line("SigningName: SigningName,\nKnown: Facts,\nProtocol: awswire.%s,", protocol)
+		if e.metadata.query() {
+			e.line("Version: %q,\nNamespace: %q,", e.metadata.APIVersion, e.metadata.XMLNamespace)
+		} else {
+			e.line("Target: %q,", e.metadata.TargetPrefix)
+		}
+		e.line("}\n")
+	}
 	e.line("// Facts lists every operation of the interface facts, served or not.")
 	e.line("var Facts = []awswire.Fact{")
 	for _, p := range e.parts {

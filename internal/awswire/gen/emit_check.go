@@ -29,11 +29,29 @@ func (e *emitter) check(p part) error {
 		case "integer", "long":
 			if e.constrained(sh.name, nil) {
 				e.line("var rule%s = restjson.RangeRule{Min: %s, Max: %s}\n",
-					sh.name, limit(sh.value.Min), limit(sh.value.Max))
+					e.ident(sh.name), limit(sh.value.Min), limit(sh.value.Max))
 			}
 		}
 	}
 	return nil
+}
+
+// ident is the name of a shape within a Go name, which shapes that begin in
+// lower case do not share with those that do not.
+func (e *emitter) ident(shape string) string {
+	if upper := strings.ToUpper(shape[:1]) + shape[1:]; e.shapes[upper] == nil {
+		return upper
+	}
+	return shape
+}
+
+// shown is the name of a member in the messages of validation. Services of the
+// query protocol write it in camel case there.
+func (e *emitter) shown(member string) string {
+	if e.metadata.query() {
+		return strings.ToLower(member[:1]) + member[1:]
+	}
+	return member
 }
 
 func limit(n *int64) string {
@@ -72,7 +90,7 @@ func (e *emitter) constrained(name string, above []string) bool {
 }
 
 func (e *emitter) textRule(name string, sh *shape) {
-	e.line("var rule%s = restjson.TextRule{", name)
+	e.line("var rule%s = restjson.TextRule{", e.ident(name))
 	if sh.Min != nil && *sh.Min > 0 {
 		e.line("Min: %d,", *sh.Min)
 	}
@@ -135,18 +153,18 @@ func (e *emitter) checkStructure(name string, sh *shape) {
 	for _, m := range sh.Members {
 		field := fieldName(m.name)
 		if slices.Contains(sh.Required, m.name) {
-			e.line("c.Required(%q, v.%s == nil)", m.name, field)
+			e.line("c.Required(%q, v.%s == nil)", e.shown(m.name), field)
 		}
 		if !e.constrained(m.value.Shape, nil) {
 			continue
 		}
 		switch e.shapes[m.value.Shape].Type {
 		case "string":
-			e.line("c.Text(%q, v.%s, &rule%s)", m.name, field, m.value.Shape)
+			e.line("c.Text(%q, v.%s, &rule%s)", e.shown(m.name), field, e.ident(m.value.Shape))
 		case "integer", "long":
-			e.line("restjson.Range(c, %q, v.%s, &rule%s)", m.name, field, m.value.Shape)
+			e.line("restjson.Range(c, %q, v.%s, &rule%s)", e.shown(m.name), field, e.ident(m.value.Shape))
 		default:
-			e.line("if v.%s != nil {\nc.In(%q)", field, m.name)
+			e.line("if v.%s != nil {\nc.In(%q)", field, e.shown(m.name))
 			e.checkItem("v."+field, m.value.Shape)
 			e.line("c.Out()\n}")
 		}
@@ -161,11 +179,11 @@ func (e *emitter) checkItem(value, shape string) {
 		e.line("%s.check(c)", value)
 		return
 	}
-	e.line("check%s(c, %s)", shape, value)
+	e.line("check%s(c, %s)", e.ident(shape), value)
 }
 
 func (e *emitter) checkItems(name string, sh *shape) {
-	e.line("func check%s(c *restjson.Checker, v %s) {", name, e.itemType(name))
+	e.line("func check%s(c *restjson.Checker, v %s) {", e.ident(name), e.itemType(name))
 	if sh.Min != nil || sh.Max != nil {
 		var lo, hi int64
 		if sh.Min != nil {
@@ -188,7 +206,7 @@ func (e *emitter) checkList(item string) {
 	switch {
 	case !e.constrained(item, nil):
 	case e.shapes[item].Type == "string":
-		e.line("c.Texts(v, &rule%s)", item)
+		e.line("c.Texts(v, &rule%s)", e.ident(item))
 	default:
 		e.line("for i := range v {\nc.Index(i)")
 		e.checkItem("v[i]", item)
@@ -198,13 +216,13 @@ func (e *emitter) checkList(item string) {
 
 func (e *emitter) checkMap(sh *shape) {
 	if e.constrained(sh.Key.Shape, nil) {
-		e.line("c.MapKeys(restjson.Keys(v), &rule%s)", sh.Key.Shape)
+		e.line("c.MapKeys(restjson.Keys(v), &rule%s)", e.ident(sh.Key.Shape))
 	}
 	value := sh.Value.Shape
 	switch {
 	case !e.constrained(value, nil):
 	case e.shapes[value].Type == "string":
-		e.line("c.MapTexts(v, &rule%s)", value)
+		e.line("c.MapTexts(v, &rule%s)", e.ident(value))
 	default:
 		e.line("for _, key := range restjson.Keys(v) {\nitem := v[key]\nc.Key(key)")
 		e.checkItem("item", value)

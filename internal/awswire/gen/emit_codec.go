@@ -9,6 +9,10 @@ import (
 // decode writes bind, which reads a request, for inputs, and decode, which
 // reads JSON, for every structure in a body.
 func (e *emitter) decode(p part) error {
+	if e.metadata.query() {
+		e.forms(p)
+		return nil
+	}
 	inputs := map[string]bool{}
 	for _, q := range e.parts {
 		for _, op := range q.operations {
@@ -118,6 +122,10 @@ func (e *emitter) itemReader(shape string) string {
 
 // encode writes encode, which writes JSON, for every structure of an answer.
 func (e *emitter) encode(p part) error {
+	if e.metadata.query() {
+		e.xml(p)
+		return nil
+	}
 	for _, sh := range p.shapes {
 		if sh.value.Type != "structure" || !e.out[sh.name] {
 			continue

@@ -27,10 +27,27 @@ type part struct {
 }
 
 type metadata struct {
-	Protocol    string `json:"protocol"`
-	SigningName string `json:"signingName"`
-	ServiceID   string `json:"serviceId"`
+	Protocol     string `json:"protocol"`
+	SigningName  string `json:"signingName"`
+	Endpoint     string `json:"endpointPrefix"` // where it is the signing name
+	ServiceID    string `json:"serviceId"`
+	APIVersion   string `json:"apiVersion"`
+	XMLNamespace string `json:"xmlNamespace"` // of the query protocol
+	TargetPrefix string `json:"targetPrefix"` // of the JSON protocol
 }
+
+// signingName is the service in the credential scope.
+func (m metadata) signingName() string {
+	if m.SigningName == "" {
+		return m.Endpoint
+	}
+	return m.SigningName
+}
+
+// protocols are the values of awswire.Protocol by their names in facts.
+var protocols = map[string]string{"rest-json": "RESTJSON", "query": "Query", "json": "JSON"}
+
+func (m metadata) query() bool { return m.Protocol == "query" }
 
 type operation struct {
 	HTTP struct {
@@ -39,6 +56,9 @@ type operation struct {
 	} `json:"http"`
 	Input  *string `json:"input"`
 	Output *string `json:"output"`
+	// Wrapper is the element around the members of an answer, in the query
+	// protocol. An operation without output has none.
+	Wrapper string `json:"resultWrapper"`
 	// Errors are for readers of the facts. Any exception may be answered.
 	Errors []string `json:"errors"`
 }
@@ -129,8 +149,8 @@ func (s *service) add(file string) error {
 	if err := json.Unmarshal(text, &facts); err != nil {
 		return err
 	}
-	if facts.Metadata.Protocol != "rest-json" {
-		return fmt.Errorf("protocol %q is not rest-json", facts.Metadata.Protocol)
+	if protocols[facts.Metadata.Protocol] == "" {
+		return fmt.Errorf("protocol %q is not supported", facts.Metadata.Protocol)
 	}
 	if s.parts != nil && s.metadata != facts.Metadata {
 		return fmt.Errorf("metadata differs from that of the other files")
@@ -138,7 +158,7 @@ func (s *service) add(file string) error {
 	s.metadata = facts.Metadata
 	name := strings.TrimSuffix(filepath.Base(file), ".json")
 	p := part{
-		name:       strings.TrimPrefix(name, facts.Metadata.SigningName+"-"),
+		name:       strings.TrimPrefix(name, facts.Metadata.signingName()+"-"),
 		operations: facts.Operations,
 	}
 	for _, op := range facts.Operations {

@@ -1,12 +1,13 @@
 -- +goose Up
--- Topics, in the regions of their account. policy is '' for the one that every
--- topic begins with; attributes are JSON.
+-- Topics. policy is '' for the one that every topic begins with; attributes are
+-- JSON. ended is how many subscriptions have ended.
 CREATE TABLE topics (
     seq        BIGINT PRIMARY KEY,
     scope      BIGINT NOT NULL,
     name       TEXT COLLATE "C" NOT NULL,
     policy     TEXT COLLATE "C" NOT NULL,
     attributes TEXT COLLATE "C" NOT NULL,
+    ended      BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     UNIQUE (scope, name)
 );
@@ -83,6 +84,7 @@ CREATE TABLE topic_deliveries (
     created_at   BIGINT NOT NULL
 );
 CREATE INDEX topic_deliveries_waiting ON topic_deliveries (subscription, next_at, seq) WHERE state = 'WAITING';
+CREATE INDEX topic_deliveries_due ON topic_deliveries (next_at) WHERE state = 'WAITING';
 CREATE INDEX topic_deliveries_dead ON topic_deliveries (scope, seq) WHERE state = 'DEAD';
 CREATE INDEX topic_deliveries_created ON topic_deliveries (created_at, seq);
 
