@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/cordon-iot/cordon/internal/awswire/query"
 	"github.com/cordon-iot/cordon/internal/awswire/restjson"
 	"github.com/cordon-iot/cordon/internal/fault"
 )
@@ -17,15 +18,25 @@ type Fact struct {
 	Method  string
 	Path    string   // with labels in braces: /things/{thingName}
 	Headers []string // the headers that members are read from, in lower case
+	Result  string   // the element around an answer of the query protocol; "" is none
 }
 
 // Operation is one operation of a service with its wire types. Values are
-// generated from the interface facts.
+// generated from the interface facts. Form and XML are for the query protocol,
+// Decode and Encode for the others.
 type Operation[In, Out any] struct {
 	Fact
 	Decode   func(*In, *restjson.Request)
+	Form     func(*In, *query.Value)
 	Validate func(*In, *restjson.Checker)
 	Encode   func(*Out, *restjson.Writer)
+	XML      func(*Out, *query.Writer)
+}
+
+// message is a request as its protocol carries it.
+type message struct {
+	rest restjson.Request
+	form *query.Form // of the query protocol
 }
 
 // Served is an operation together with the function that answers it.
@@ -37,7 +48,8 @@ type Served struct {
 	note     string
 	open     bool
 	unsigned bool
-	decode   func(*restjson.Request) (any, error)
+	form     bool // it is of the query protocol
+	decode   func(*message) (any, error)
 	validate func(any) error
 	call     func(context.Context, any) (any, error)
 	encode   func(any) []byte
@@ -50,10 +62,15 @@ func Op[In, Out any](op Operation[In, Out], fn func(context.Context, *In) (*Out,
 	return Served{
 		fact: op.Fact, maxBody: MaxBody,
 		input: reflect.TypeFor[In](),
-		decode: func(q *restjson.Request) (any, error) {
+		form:  op.Form != nil,
+		decode: func(m *message) (any, error) {
 			in := new(In)
-			op.Decode(in, q)
-			return in, q.Err()
+			if op.Form != nil {
+				op.Form(in, m.form.Root())
+				return in, m.form.Err()
+			}
+			op.Decode(in, &m.rest)
+			return in, m.rest.Err()
 		},
 		validate: func(in any) error {
 			var c restjson.Checker
@@ -68,6 +85,11 @@ func Op[In, Out any](op Operation[In, Out], fn func(context.Context, *In) (*Out,
 			if v == nil {
 				v = new(Out)
 			}
+			if op.XML != nil {
+				var w query.Writer
+				op.XML(v, &w)
+				return w.Bytes()
+			}
 			var w restjson.Writer
 			op.Encode(v, &w)
 			return w.Bytes()
@@ -79,7 +101,7 @@ func Op[In, Out any](op Operation[In, Out], fn func(context.Context, *In) (*Out,
 func (s Served) Fact() Fact { return s.fact }
 
 // Refusing names members that the interface has and this operation does not
-// honour. A request that gives one is refused with InvalidRequestException; the
+// honour. A request that gives one is refused as [fault.Unsupported]; the
 // member is never dropped. A dotted path names a member of a structure, also
 // of one in a list or map. NewHandler reports a path that does not exist.
 func (s Served) Refusing(members ...string) Served {

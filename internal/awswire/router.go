@@ -10,8 +10,7 @@ import (
 // as they were received, never cleaned and never redirected: ".", ".." and
 // names with an escaped slash are legal names of resources.
 type router struct {
-	service string // signing name
-	root    node
+	root node
 }
 
 // node is the segments that may follow one path prefix.

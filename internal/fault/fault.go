@@ -46,6 +46,9 @@ const (
 type Fault struct {
 	Code Code
 	Text string
+	// Exception is what the interface calls this refusal where it has several
+	// names for what Code says; "" is the usual one.
+	Exception string
 	// ResourceID and ResourceARN name what is in the way, for Exists only.
 	ResourceID, ResourceARN string
 }
@@ -56,6 +59,14 @@ func (f *Fault) Error() string { return f.Text }
 // New returns a fault with a formatted text.
 func New(code Code, format string, args ...any) *Fault {
 	return &Fault{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// As returns the fault under a name of the interface that is more exact than
+// that of its code.
+func (f *Fault) As(exception string) *Fault {
+	named := *f
+	named.Exception = exception
+	return &named
 }
 
 // From returns the fault in err's chain, or nil when err is internal.

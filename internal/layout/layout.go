@@ -26,9 +26,10 @@ var layers = [][]string{
 	{"internal/quota", "internal/seal", "internal/mqtt", "internal/fleetfile", "internal/guard", "internal/policy",
 		"internal/fleetindex",
 		"internal/pki/keyquality",
-		"internal/awswire/restjson", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
+		"internal/awswire/restjson", "internal/awswire/query", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable", "internal/mqtt/mqtttest"},
 	{"internal/iotapi/wire", "internal/iotdata/wire", "internal/cordonapi/wire", "internal/awswire/gen",
+		"internal/stsapi/wire", "internal/iamapi/wire", "internal/snsapi/wire", "internal/cognitoapi/wire",
 		"internal/pki/fixture",
 		"internal/pki/crl", "internal/pki/ocsp"},
 	{"internal/fleet", "internal/identity"},
@@ -57,7 +58,9 @@ var (
 	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
 	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/iotdata",
 		"internal/cordonapi"}
-	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi"}
+	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi",
+		module + "/internal/stsapi", module + "/internal/iamapi", module + "/internal/snsapi",
+		module + "/internal/cognitoapi"}
 	sql   = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
 )
 

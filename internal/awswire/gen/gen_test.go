@@ -10,7 +10,10 @@ import (
 )
 
 // packages are the folders that this command generates.
-var packages = []string{"../../iotapi/wire", "../../iotdata/wire", "../../cordonapi/wire"}
+var packages = []string{
+	"../../iotapi/wire", "../../iotdata/wire", "../../cordonapi/wire",
+	"../../stsapi/wire", "../../iamapi/wire", "../../snsapi/wire", "../../cognitoapi/wire",
+}
 
 func TestGeneratedFilesAreUpToDate(t *testing.T) {
 	for _, dir := range packages {
@@ -122,8 +125,11 @@ func TestFactsAreRefused(t *testing.T) {
 		}, "one Go name"},
 		{"when the name of an empty response is taken", []string{op("/", empty+`, "DoResponse": {"type": "string"}`)},
 			"taken"},
-		{"when the protocol is another", []string{strings.ReplaceAll(op("/", empty), "rest-json", "query")},
-			"not rest-json"},
+		{"when the protocol is another", []string{strings.ReplaceAll(op("/", empty), "rest-json", "ec2")},
+			"not supported"},
+		{"when an answer has an element around it that the protocol does not know", []string{
+			strings.Replace(op("/", empty), `"output": null`, `"output": null, "resultWrapper": "R"`, 1),
+		}, "wrapper"},
 		{"when there are none", nil, "no facts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Command gen makes the Go types of an AWS REST-JSON interface from its facts:
-// types of all structures, their decoding, validation and encoding, and one
-// value for each operation.
+// Command gen makes the Go types of an AWS interface from its facts: types of
+// all structures, their decoding, validation and encoding, and one value for
+// each operation. The interface is of the protocol rest-json, query or json.
 //
 //	gen -dir internal/iotapi/wire
 //

@@ -1,0 +1,22 @@
+package wire
+
+import (
+	"net/http"
+
+	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/fault"
+)
+
+// Service returns the API of AWS STS with the operations that are served.
+func Service(operations []awswire.Served) awswire.Service {
+	s := protocol
+	s.Operations, s.Exceptions = operations, exceptions
+	return s
+}
+
+// exceptions is what faults are called here that go by another name elsewhere.
+var exceptions = map[fault.Code]awswire.Exception{
+	fault.Unsupported:     {Name: "ValidationError", Status: http.StatusBadRequest},
+	fault.NotFound:        {Name: "NoSuchEntity", Status: http.StatusNotFound},
+	fault.MalformedPolicy: {Name: "MalformedPolicyDocument", Status: http.StatusBadRequest},
+}
