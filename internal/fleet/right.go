@@ -1,5 +1,7 @@
 package fleet
 
+import "time"
+
 // RightKind says what a change that may take rights from devices was made to,
 // as it is stored.
 type RightKind string
@@ -69,6 +71,33 @@ type Device struct {
 	// Policies are the versions in force, by name: those of the certificate and
 	// of the groups.
 	Policies []PolicyRef
+}
+
+// Bar is why a device may not connect whatever its policies say, in words.
+type Bar string
+
+// What bars a device.
+const (
+	Unbarred     Bar = ""
+	BarAccount   Bar = "the account is disabled"
+	BarUnknown   Bar = "the certificate is not registered"
+	BarStatus    Bar = "the certificate is not ACTIVE"
+	BarOutOfTime Bar = "the certificate is not within its validity"
+)
+
+// Bar says what bars the device at a time, or [Unbarred].
+func (d *Device) Bar(now time.Time) Bar {
+	switch c := d.Certificate; {
+	case d.AccountDisabled:
+		return BarAccount
+	case c == nil:
+		return BarUnknown
+	case c.Status != Active:
+		return BarStatus
+	case now.Before(c.NotBefore), !now.Before(c.NotAfter):
+		return BarOutOfTime
+	}
+	return Unbarred
 }
 
 // PolicyRef names a version of a policy so that it is never another one: Seq is

@@ -21,6 +21,9 @@ type Registry interface {
 	// of refs: of all at one time, in a number of statements that does not depend
 	// on how many there are. A scope that nothing was ever stored in has none.
 	Devices(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error)
+	// Bars reads of the same what [fleet.Device.Bar] asks about: certificate and
+	// account.
+	Bars(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error)
 	// PolicyDocuments reads versions of policies with their documents. One that is
 	// gone is left out.
 	PolicyDocuments(ctx context.Context, scope fleet.Scope, refs []fleet.PolicyRef) ([]fleet.PolicyVersion, error)

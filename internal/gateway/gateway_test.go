@@ -180,7 +180,7 @@ func TestConnectionsThatComeTogetherAreReadTogether(t *testing.T) {
 		mu.Unlock()
 		<-release
 	}
-	reads := newReader(t.Context(), r)
+	reads := newReader(t.Context(), r.Devices)
 	const many = 600
 	var asking sync.WaitGroup
 	for i := range many {

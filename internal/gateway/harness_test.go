@@ -136,6 +136,14 @@ func (r *registry) Devices(_ context.Context, scope fleet.Scope, refs []fleet.De
 	return list, nil
 }
 
+func (r *registry) Bars(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	list, err := r.Devices(ctx, scope, refs)
+	for i, d := range list {
+		list[i] = fleet.Device{Certificate: d.Certificate, AccountDisabled: d.AccountDisabled}
+	}
+	return list, err
+}
+
 func (r *registry) PolicyDocuments(_ context.Context, scope fleet.Scope, refs []fleet.PolicyRef) (
 	list []fleet.PolicyVersion, err error,
 ) {

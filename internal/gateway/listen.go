@@ -226,12 +226,12 @@ func (g *Gateway) verify(state tls.ConnectionState) error {
 	scope, id := g.scopeOf(state.ServerName), fingerprint(state.PeerCertificates[0])
 	ctx, cancel := context.WithTimeout(g.root, g.Limits.Greeting)
 	defer cancel()
-	d, err := g.reader.read(ctx, scope, fleet.DeviceRef{Certificate: id})
+	d, err := g.bars.read(ctx, scope, fleet.DeviceRef{Certificate: id})
 	if err != nil {
 		g.Log.Warn("a certificate could not be looked up", "certificate", id, "err", err)
 		return nil
 	}
-	e := g.certified(&d)
+	e := barred[d.Bar(g.Now())]
 	if e == endUnknown {
 		g.registerJustInTime(ctx, scope, id, state.PeerCertificates)
 	}

@@ -24,6 +24,10 @@ func (a *answering) Devices(_ context.Context, _ fleet.Scope, refs []fleet.Devic
 	return list, nil
 }
 
+func (a *answering) Bars(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	return a.Devices(ctx, scope, refs)
+}
+
 func (a *answering) PolicyDocuments(context.Context, fleet.Scope, []fleet.PolicyRef) ([]fleet.PolicyVersion, error) {
 	return nil, nil
 }

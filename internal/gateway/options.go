@@ -117,7 +117,8 @@ type Metrics interface {
 type Gateway struct {
 	Options
 	tls      *tls.Config
-	reader   *reader
+	reader   *reader // of what decides about a CONNECT
+	bars     *reader // of what decides about a handshake
 	policies *policies
 	index    *index
 	clients  *clients
@@ -162,7 +163,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.root, g.kill = context.WithCancel(context.Background())
 	g.stopping, g.stop = context.WithCancel(g.root)
-	g.reader = newReader(g.root, o.Registry)
+	g.reader, g.bars = newReader(g.root, o.Registry.Devices), newReader(g.root, o.Registry.Bars)
 	g.judge = newJudge(g)
 	g.wills = newWills(g)
 	g.trouble.init()

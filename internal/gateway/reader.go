@@ -16,13 +16,16 @@ const readers = 4
 // while it reads wait for the next reading and share it, so that many at once
 // cost little more than a few.
 type reader struct {
-	registry Registry
-	root     context.Context
+	lookup lookup
+	root   context.Context
 
 	mu      sync.Mutex
 	waiting queue[*question]
 	working int
 }
+
+// lookup reads some devices of a scope, in the order of refs.
+type lookup func(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error)
 
 // question is what is asked about one connection.
 type question struct {
@@ -35,8 +38,8 @@ type answer struct {
 	err    error
 }
 
-func newReader(root context.Context, registry Registry) *reader {
-	return &reader{registry: registry, root: root}
+func newReader(root context.Context, by lookup) *reader {
+	return &reader{lookup: by, root: root}
 }
 
 // read reads what decides about a connection. The reading begins after the call.
@@ -79,7 +82,7 @@ func (r *reader) answer(scope fleet.Scope, list []*question) {
 	for i, q := range list {
 		refs[i] = q.ref
 	}
-	devices, err := r.registry.Devices(ctx, scope, refs)
+	devices, err := r.lookup(ctx, scope, refs)
 	if err == nil && len(devices) != len(refs) {
 		err = fmt.Errorf("got %d of %d devices", len(devices), len(refs))
 	}

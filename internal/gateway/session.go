@@ -167,7 +167,7 @@ func (s *session) reached(r *rights) {
 // as the one of this number, came to, and says why it must end, or nil. A
 // reading that began before the one that is in force says nothing.
 func (s *session) apply(reading int64, d *fleet.Device, found map[fleet.PolicyRef]*policy.Compiled) *ending {
-	if e := s.gateway.certified(d); e != nil {
+	if e := barred[d.Bar(s.gateway.Now())]; e != nil {
 		return e
 	}
 	s.mu.Lock()
@@ -210,20 +210,9 @@ func (s *session) newRights(d *fleet.Device, found map[fleet.PolicyRef]*policy.C
 	return r
 }
 
-// certified says why a certificate is none to connect with, or nil.
-func (g *Gateway) certified(d *fleet.Device) *ending {
-	now := g.Now()
-	switch c := d.Certificate; {
-	case d.AccountDisabled:
-		return endAccount
-	case c == nil:
-		return endUnknown
-	case c.Status != fleet.Active:
-		return endStatus
-	case now.Before(c.NotBefore), !now.Before(c.NotAfter):
-		return endInvalid
-	}
-	return nil
+// barred is how a connection ends that is barred.
+var barred = map[fleet.Bar]*ending{
+	fleet.BarAccount: endAccount, fleet.BarUnknown: endUnknown, fleet.BarStatus: endStatus, fleet.BarOutOfTime: endInvalid,
 }
 
 // end ends the session; the first reason counts. It does not wait for it.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/gateway/enforce"
 	"github.com/cordon-iot/cordon/internal/mqtt"
 )
@@ -134,7 +135,7 @@ func (g *Gateway) rightsNow(ctx context.Context, s *session) (*rights, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.certified(&devices[0]) != nil {
+	if devices[0].Bar(g.Now()) != fleet.Unbarred {
 		return nil, nil
 	}
 	return s.newRights(&devices[0], found), nil

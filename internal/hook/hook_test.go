@@ -66,6 +66,10 @@ func newWorld(t *testing.T) *world {
 
 const everything = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}`
 
+func (w *world) Bars(ctx context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	return w.Devices(ctx, scope, refs)
+}
+
 func (w *world) Devices(_ context.Context, scope fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -105,8 +105,8 @@ func (j *judge) rights(ctx context.Context, scope fleet.Scope, d device) (*right
 			return nil, fmt.Errorf("read device: got %d of 1", len(list))
 		}
 		found := &list[0]
-		if err := j.certified(found); err != nil {
-			return nil, err
+		if bar := found.Bar(j.now()); bar != fleet.Unbarred {
+			return nil, errDenied(string(bar))
 		}
 		r := &rights{scope: scope, device: d, certificate: found.Certificate}
 		complete, err := j.compile(ctx, r, found.Policies)
@@ -119,22 +119,6 @@ func (j *judge) rights(ctx context.Context, scope fleet.Scope, d device) (*right
 		}
 	}
 	return nil, errDenied("its policies keep changing")
-}
-
-// certified denies a certificate that may not connect.
-func (j *judge) certified(d *fleet.Device) error {
-	now := j.now()
-	switch c := d.Certificate; {
-	case d.AccountDisabled:
-		return errDenied("the account is disabled")
-	case c == nil:
-		return errDenied("the certificate is not registered")
-	case c.Status != fleet.Active:
-		return errDenied("the certificate is " + string(c.Status))
-	case now.Before(c.NotBefore), !now.Before(c.NotAfter):
-		return errDenied("the certificate is not within its validity")
-	}
-	return nil
 }
 
 // compile gives rights their policies. It is not complete when one of them is
@@ -173,7 +157,7 @@ func (j *judge) values(ctx context.Context, scope fleet.Scope, d device, thing *
 	if !ok {
 		c, err := j.store.Certificate(ctx, scope, d.certificate)
 		if fault.Is(err, fault.NotFound) {
-			return nil, errDenied("the certificate is not registered")
+			return nil, errDenied(string(fleet.BarUnknown))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read certificate: %w", err)

@@ -49,6 +49,16 @@ const treeText = `tree (n, thing, name, parent) AS (
 		UNION ALL
 		SELECT n, thing, 'thinggroup/' || name FROM tree)`
 
+// barsText reads the account, and certificates by refs.
+const barsText = `
+	SELECT 0, -1, a.status, '', '', '', '', '', '', '', FALSE, 0, 0, 0, 0, 0, 0, 0 FROM accounts a WHERE a.id = @account
+	UNION ALL
+	SELECT 1, r.n, c.id, c.status, c.mode, c.ca_id, c.key_type, c.debian_digest, c.badkeys_digest, c.generation, c.roca,
+			c.seq, c.key_bits, c.not_before, c.not_after, c.customer_version, c.created_at, c.modified_at
+		FROM refs r CROSS JOIN certificates c ON (c.scope = @scope AND c.id = r.certificate)`
+
+var barsOnly = nest(barsText)
+
 // devicesText reads what decides about connections, in rows of several kinds:
 // see deviceRow. Of the things of a certificate it reads those alone that it can
 // stand for by the rule of [fleet.StandsFor]: the one that is called like the
@@ -64,12 +74,7 @@ var devicesText = nest(`,
 		SELECT n, certificate, '', '' FROM refs
 		UNION ALL
 		SELECT n, '', thing, '' FROM candidates),
-	` + treeText + `
-	SELECT 0, -1, a.status, '', '', '', '', '', '', '', FALSE, 0, 0, 0, 0, 0, 0, 0 FROM accounts a WHERE a.id = @account
-	UNION ALL
-	SELECT 1, r.n, c.id, c.status, c.mode, c.ca_id, c.key_type, c.debian_digest, c.badkeys_digest, c.generation, c.roca,
-			c.seq, c.key_bits, c.not_before, c.not_after, c.customer_version, c.created_at, c.modified_at
-		FROM refs r CROSS JOIN certificates c ON (c.scope = @scope AND c.id = r.certificate)
+	` + treeText + barsText + `
 	UNION ALL
 	SELECT 2, r.n, t.name, t.id, t.thing_type, t.attributes, '', '', '', '', r.exclusive, t.version, t.created_at,
 			0, 0, 0, 0, 0
@@ -108,13 +113,24 @@ func scanDeviceRow(r scanner) (row deviceRow, err error) {
 // Devices reads what decides about some connections of a scope, in the order of
 // refs, by one statement. A scope that nothing was ever stored in has none of
 // them, and an account that is not there may not connect.
-func (s *Store) Devices(ctx context.Context, sc fleet.Scope, refs []fleet.DeviceRef) (list []fleet.Device, err error) {
+func (s *Store) Devices(ctx context.Context, sc fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	return s.devices(ctx, sc, refs, devicesText)
+}
+
+// Bars reads of the same certificate and account alone.
+func (s *Store) Bars(ctx context.Context, sc fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
+	return s.devices(ctx, sc, refs, barsOnly)
+}
+
+func (s *Store) devices(ctx context.Context, sc fleet.Scope, refs []fleet.DeviceRef, what nested) (
+	list []fleet.Device, err error,
+) {
 	err = s.reading(ctx, sc, func(q querier, scope int64) error {
 		a := args{"scope": scope, "account": sc.Account}
 		text := `WITH RECURSIVE ` + givenRows(q.dialect(), a, "refs", []column{
 			{"certificate", collect(refs, func(r *fleet.DeviceRef) string { return r.Certificate })},
 			{"client", collect(refs, func(r *fleet.DeviceRef) string { return r.ClientID })},
-		}) + devicesText.text(q.dialect())
+		}) + what.text(q.dialect())
 		rows, err := all(ctx, q, text, a, scanDeviceRow)
 		if err == nil {
 			list, err = devicesOf(refs, rows)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,14 @@ func TestDevices(t *testing.T) {
 				t.Errorf("%+v: got %s, disabled %t, want %s", refs[i], got, list[i].AccountDisabled, want)
 			}
 		}
+		bars, err := s.Bars(ctx, here, refs)
+		ok(t, err)
+		for i := range bars {
+			want := fleet.Device{Certificate: list[i].Certificate}
+			if !reflect.DeepEqual(bars[i], want) {
+				t.Errorf("%+v: got %+v, want its certificate alone", refs[i], bars[i])
+			}
+		}
 		stored, err := s.Certificate(ctx, here, certificateID(1))
 		ok(t, err)
 		stored.PEM = ""
@@ -91,7 +100,9 @@ func TestDevices(t *testing.T) {
 		}
 		ok(t, s.DisableAccount(ctx, here.Account))
 		list, err = s.Devices(ctx, here, refs[:1])
-		if ok(t, err); !list[0].AccountDisabled {
+		ok(t, err)
+		bars, err = s.Bars(ctx, here, refs[:1])
+		if ok(t, err); !list[0].AccountDisabled || !bars[0].AccountDisabled {
 			t.Error("got an account that may connect, want it disabled")
 		}
 	})

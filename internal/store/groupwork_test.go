@@ -73,7 +73,7 @@ func wantGroups(t *testing.T, s *Store, thing string, want ...string) {
 }
 
 func TestAGroupOfManyIsDeletedInSlices(t *testing.T) {
-	const things = 100_000
+	const things = 10_000
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		makeGroups(t, s, here, "root", "root/plant", "other")

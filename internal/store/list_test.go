@@ -161,6 +161,10 @@ var listCalls = map[string][]listCase{
 			return s.DueSubscriptions(ctx, atMillis(mid), numbered+4, 5)
 		}),
 	},
+	"Bars": eachPage((*Store).Bars, []fleet.DeviceRef{
+		{Certificate: filledCertificate(1), ClientID: filledName("t", mid)},
+		{Certificate: filledCertificate(mid), ClientID: "c"}, {Certificate: filledCertificate(9), ClientID: "t10000001"},
+	}),
 	"Devices": eachPage((*Store).Devices, []fleet.DeviceRef{
 		{Certificate: filledCertificate(1), ClientID: filledName("t", mid)},
 		{Certificate: filledCertificate(mid), ClientID: "c"}, {Certificate: filledCertificate(9), ClientID: "t10000001"},
