@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Profile is one set of numbers. Every count is for one account in one region.
+// Profile is one set of numbers. Every count is for one account in one region,
+// those of identities for one account.
 type Profile struct {
 	Name  string
 	Rates Rates
@@ -29,14 +30,23 @@ type Profile struct {
 	Topics             int
 	Subscriptions      int // of one topic
 
+	Users            int
+	UserGroups       int
+	Roles            int
+	ManagedPolicies  int
+	GroupsPerUser    int
+	AttachedPolicies int // managed policies of one user, group or role
+	TrustPolicySize  int // characters of the trust policy of a role, without white space
+
 	// TypeDeletionWait is how long a thing type is deprecated before it can be
 	// deleted. AWS asks for it because its caches do not know at once.
 	TypeDeletionWait time.Duration
 }
 
 // AWS has the numbers of AWS. Sources: the quota pages of AWS IoT Device
-// Defender and AWS IoT Core in the AWS General Reference. AWS names none for
-// suppressions, and one for the subscriptions of a topic that no node bears.
+// Defender and AWS IoT Core in the AWS General Reference, and of IAM. AWS names
+// none for suppressions, and one for the subscriptions of a topic that no node
+// bears.
 var AWS = &Profile{
 	Name:               "aws",
 	Rates:              awsRates,
@@ -52,6 +62,13 @@ var AWS = &Profile{
 	CAsPerSubject:      10,
 	Topics:             100_000,
 	Subscriptions:      1_000,
+	Users:              5_000,
+	UserGroups:         300,
+	Roles:              1_000,
+	ManagedPolicies:    1_500,
+	GroupsPerUser:      10,
+	AttachedPolicies:   10,
+	TrustPolicySize:    2_048,
 	TypeDeletionWait:   5 * time.Minute,
 }
 
@@ -72,6 +89,13 @@ var Default = &Profile{
 	CAsPerSubject:      100,
 	Topics:             100_000,
 	Subscriptions:      1_000,
+	Users:              50_000,
+	UserGroups:         5_000,
+	Roles:              50_000,
+	ManagedPolicies:    50_000,
+	GroupsPerUser:      10,
+	AttachedPolicies:   20,
+	TrustPolicySize:    4_096,
 }
 
 // Find returns the profile of a name.

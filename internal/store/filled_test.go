@@ -168,6 +168,33 @@ var otherFills = []fill{
 		SELECT @scope, 'arn:aws:iot:eu-central-1:111111111111:policy/p10000001', 'k' || i, '' FROM r`},
 	{4, `INSERT INTO accounts (id, name, status, operator, created_at)
 		SELECT '0000' || (10000000 + i), '', 'ENABLED', FALSE, 1 FROM r`},
+	{0, `INSERT INTO accounts (id, name, status, operator, created_at)
+		SELECT '111111111111', '', 'ACTIVE', FALSE, 1 FROM r`},
+	{4, `INSERT INTO iam_users (seq, account, id, name, folded, path, boundary, tags, created_at)
+		SELECT 10000000 + i, '111111111111', 'AIDA' || i, 'u' || (10000000 + i), 'u' || (10000000 + i),
+			'/' || (i % 4) || '/', '', '', 1 FROM r`},
+	{4, `INSERT INTO iam_groups (seq, account, id, name, folded, path, created_at)
+		SELECT 20000000 + i, '111111111111', 'AGPA' || i, 'g' || (10000000 + i), 'g' || (10000000 + i),
+			'/' || (i % 4) || '/', 1 FROM r`},
+	{4, `INSERT INTO iam_group_members (user_seq, group_seq)
+		SELECT 10000000 + i, 20000000 + i FROM r`},
+	{4, `INSERT INTO iam_roles (seq, account, id, name, folded, path, trust, description, max_session, boundary, tags,
+			created_at)
+		SELECT 30000000 + i, '111111111111', 'AROA' || i, 'r' || (10000000 + i), 'r' || (10000000 + i),
+			'/' || (i % 4) || '/', '', '', 3600, '', '', 1 FROM r`},
+	{4, `INSERT INTO iam_policies (seq, account, id, name, folded, path, description, default_version, next_version,
+			attached, bounds, tags, created_at, updated_at)
+		SELECT 40000000 + i, '111111111111', 'ANPA' || i, 'p' || (10000000 + i), 'p' || (10000000 + i),
+			'/' || (i % 4) || '/', '', 1, 2, CASE WHEN i % 40 = 0 THEN 1 ELSE 0 END, CASE WHEN i % 50 = 0 THEN 1 ELSE 0 END,
+			'', 1, 1 FROM r`},
+	{4, `INSERT INTO iam_policy_versions (policy_seq, version, document, created_at)
+		SELECT 40000000 + i, 1, '{}', 1 FROM r`},
+	{4, `INSERT INTO iam_inline_policies (owner_kind, owner_seq, name, document)
+		SELECT 'role', 30000000 + i, 'i', '{}' FROM r`},
+	{4, `INSERT INTO iam_attachments (owner_kind, owner_seq, policy_arn, account)
+		SELECT 'role', 30000000 + i, 'arn:aws:iam::111111111111:policy/0/p' || (10000000 + i), '111111111111' FROM r`},
+	{4, `INSERT INTO access_keys (id, account, user_seq, secret, created_at)
+		SELECT 'AKIA' || i, '111111111111', 10000000 + i, 'x', 1 FROM r`},
 	{4, `INSERT INTO crls (list, scope, issuer_key, url, issuer_name, number, this_update, next_update, entries, covers,
 			digest, live, stored_at)
 		SELECT 10000000 + i, @scope, 'k' || (i / 2), CASE WHEN i % 2 = 0 THEN 'u' ELSE '' END, '', '', 1, 2, 0, '', '', 0, 1

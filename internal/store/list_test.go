@@ -111,6 +111,7 @@ var listCalls = map[string][]listCase{
 			return s.Accounts(ctx, filledName("0000", mid), 5)
 		}),
 	},
+	"AttachedManagedPolicies": {ofOwner((*Store).AttachedManagedPolicies)},
 	"AttachedPolicies": slices.Concat(
 		eachPage(attachedPolicies(fleet.TargetCertificate, filledCertificate(7)),
 			fleet.AttachedPage{Limit: 5}, fleet.AttachedPage{After: "p1", Limit: 5}),
@@ -210,6 +211,9 @@ var listCalls = map[string][]listCase{
 			return s.GroupsOf(ctx, here, filledName("t", 9), "all", 5)
 		}),
 	},
+	"GroupsOfUser": {calls("one of many", func(ctx context.Context, s *Store) ([]string, error) {
+		return s.GroupsOfUser(ctx, here.Account, filledName("u", mid))
+	})},
 	"HookTokens": {
 		calls("first", func(ctx context.Context, s *Store) ([]fleet.HookToken, error) {
 			return s.HookTokens(ctx, here, "", 5)
@@ -218,12 +222,19 @@ var listCalls = map[string][]listCase{
 			return s.HookTokens(ctx, here, filledName("h", mid), 5)
 		}),
 	},
-	"ImportBatches": {importBatches(0), importBatches(mid)},
-	"IssuersNamed":  eachPage((*Store).IssuersNamed, "s7"),
+	"ImportBatches":  {importBatches(0), importBatches(mid)},
+	"InlinePolicies": {ofOwner((*Store).InlinePolicies)},
+	"IssuersNamed":   eachPage((*Store).IssuersNamed, "s7"),
 	"LogLevels": eachPage((*Store).LogLevels,
 		fleet.LogLevelPage{Limit: 5}, fleet.LogLevelPage{After: logTarget(mid), Limit: 5},
 		fleet.LogLevelPage{Type: fleet.LogGroup, Limit: 5},
 		fleet.LogLevelPage{Type: fleet.LogGroup, After: logTarget(mid), Limit: 5}),
+	"ManagedPolicies": slices.Concat(entityPages((*Store).ManagedPolicies, "p", ""),
+		entityPages((*Store).ManagedPolicies, "p", identity.UsageAttached),
+		entityPages((*Store).ManagedPolicies, "p", identity.UsageBoundary)),
+	"ManagedVersions": {calls("of a policy", func(ctx context.Context, s *Store) ([]identity.PolicyVersion, error) {
+		return s.ManagedVersions(ctx, here.Account, "arn:aws:iam::111111111111:policy/0/"+filledName("p", mid))
+	})},
 	"Members": eachPage((*Store).Members,
 		fleet.MemberQuery{Group: "all", Limit: 5},
 		fleet.MemberQuery{Group: "all", After: memberPlace(allPath, mid), Limit: 5},
@@ -272,6 +283,7 @@ var listCalls = map[string][]listCase{
 		fleet.RoleAliasPage{Limit: 5}, fleet.RoleAliasPage{After: filledName("a", mid), Limit: 5},
 		fleet.RoleAliasPage{Ascending: true, Limit: 5},
 		fleet.RoleAliasPage{Ascending: true, After: filledName("a", mid), Limit: 5}),
+	"Roles": entityPages((*Store).Roles, "r", ""),
 	"Schedules": {
 		calls("first", func(ctx context.Context, s *Store) ([]*audit.Schedule, error) {
 			return s.Schedules(ctx, here, "", 5)
@@ -320,8 +332,37 @@ var listCalls = map[string][]listCase{
 	"TopicTags": {calls("all", func(ctx context.Context, s *Store) ([]fleet.Tag, error) {
 		return s.TopicTags(ctx, topicOfTests)
 	})},
-	"Topics":    {topicPage(""), topicPage(filledName("n", mid))},
+	"Topics":     {topicPage(""), topicPage(filledName("n", mid))},
+	"UserGroups": entityPages((*Store).UserGroups, "g", ""),
+	"UserKeys": {calls("of a user", func(ctx context.Context, s *Store) ([]identity.UserKey, error) {
+		return s.UserKeys(ctx, here.Account, filledName("u", mid))
+	})},
+	"Users":     entityPages((*Store).Users, "u", ""),
 	"Withdrawn": {withdrawn(""), withdrawn(filledName("s", mid))},
+}
+
+// entityPages are pages of a list of identities: the first, one in the middle,
+// and those below a path.
+func entityPages[T any](method func(*Store, context.Context, string, identity.EntityPage) ([]*T, error), name string,
+	usage identity.PolicyUsage,
+) (list []listCase) {
+	for _, p := range []identity.EntityPage{
+		{Prefix: "/"}, {Prefix: "/", After: identity.EntityPlace{Path: "/2/", Name: filledName(name, mid)}},
+		{Prefix: "/3/"}, {Prefix: "/3/", After: identity.EntityPlace{Path: "/3/", Name: filledName(name, mid)}},
+	} {
+		p.Limit, p.Usage = 5, usage
+		list = append(list, calls(fmt.Sprintf("%+v", p), func(ctx context.Context, s *Store) ([]*T, error) {
+			return method(s, ctx, here.Account, p)
+		}))
+	}
+	return list
+}
+
+// ofOwner is a case that lists what a role has.
+func ofOwner[T any](method func(*Store, context.Context, identity.Owner) ([]T, error)) listCase {
+	return calls("of a role", func(ctx context.Context, s *Store) ([]T, error) {
+		return method(s, ctx, identity.Owner{Kind: identity.OwnerRole, Account: here.Account, Name: filledName("r", mid)})
+	})
 }
 
 func withdrawn(after string) listCase {

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cordon-iot/cordon/internal/fault"
+	"github.com/cordon-iot/cordon/internal/identity"
+)
+
+func scanManagedPolicy(r scanner) (*identity.ManagedPolicy, error) {
+	p := &identity.ManagedPolicy{}
+	var created, updated int64
+	var tags string
+	err := r.Scan(&p.Seq, &p.Account, &p.ID, &p.Name, &p.Path, &p.Description, &p.Default, &p.Attached, &p.Bounds,
+		&tags, &created, &updated)
+	if err != nil {
+		return nil, err
+	}
+	p.Created, p.Updated = fromMillis(created), fromMillis(updated)
+	return p, fromInfoJSON(tags, &p.Tags)
+}
+
+// findManagedPolicy returns a policy of an account by its ARN.
+func findManagedPolicy(ctx context.Context, q querier, account, arn string) (*identity.ManagedPolicy, bool, error) {
+	e, ok := identity.ParseARN(arn)
+	if !ok || e.Kind != "policy" || e.Account != account {
+		return nil, false, nil
+	}
+	p, ok, err := managedTable.find(ctx, q, account, e.Name)
+	if err != nil || !ok || p.Path != e.Path {
+		return nil, false, err
+	}
+	return p, true, nil
+}
+
+// needManagedPolicy is findManagedPolicy that returns a NotFound fault.
+func needManagedPolicy(ctx context.Context, q querier, account, arn string) (*identity.ManagedPolicy, error) {
+	p, ok, err := findManagedPolicy(ctx, q, account, arn)
+	if err == nil && !ok {
+		err = fault.New(fault.NotFound, "Policy %s was not found.", arn)
+	}
+	return p, err
+}
+
+// addUse counts that a policy is attached or bounds permissions, or does no
+// more: column is "attached" or "bounds". A policy that is not there is NotFound;
+// "" is none. Those of AWS are not counted here.
+func addUse(ctx context.Context, q querier, account, arn, column string, by int) error {
+	if arn == "" || identity.AWSPolicy(arn) != nil {
+		return nil
+	}
+	p, ok, err := findManagedPolicy(ctx, q, account, arn)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fault.New(fault.NotFound, "Policy %s does not exist or is not attachable.", arn)
+	}
+	if _, err := q.exec(ctx, `UPDATE iam_policies SET `+column+` = `+column+` + @by WHERE seq = @seq`,
+		args{"by": by, "seq": p.Seq}); err != nil {
+		return fmt.Errorf("count uses of a policy: %w", err)
+	}
+	return nil
+}
+
+// CreateManagedPolicy stores a new policy with its first version and sets its
+// number. A name that is taken is an Exists fault, one policy more than the
+// account may have Limit.
+func (s *Store) CreateManagedPolicy(ctx context.Context, p *identity.ManagedPolicy, document string) error {
+	return s.writeIAM(ctx, p.Account, func(ctx context.Context, q querier) error {
+		return s.insertManagedPolicy(ctx, q, p, []identity.PolicyVersion{
+			{Number: p.Default, Document: document, Default: true, Created: p.Created},
+		})
+	})
+}
+
+// insertManagedPolicy stores a policy with its versions, of which the last has
+// the highest number.
+func (s *Store) insertManagedPolicy(ctx context.Context, q querier, p *identity.ManagedPolicy,
+	versions []identity.PolicyVersion,
+) (err error) {
+	next := 1
+	for _, v := range versions {
+		next = max(next, v.Number+1)
+	}
+	p.Seq, err = managedTable.insert(ctx, q, newEntity{p.Account, p.ID, p.Name, p.Path, s.quotas.ManagedPolicies}, args{
+		"description": p.Description, "default_version": p.Default, "next_version": next, "tags": infoJSON(p.Tags),
+		"created_at": p.Created.UnixMilli(), "updated_at": p.Updated.UnixMilli(),
+	})
+	for _, v := range versions {
+		if err == nil {
+			err = insertOne(ctx, q, "iam_policy_versions", args{
+				"policy_seq": p.Seq, "version": v.Number, "document": v.Document, "created_at": v.Created.UnixMilli(),
+			})
+		}
+	}
+	return err
+}
+
+// ManagedPolicy returns a policy of an account, or one of AWS as the account uses
+// it, or a NotFound fault.
+func (s *Store) ManagedPolicy(ctx context.Context, account, arn string) (*identity.ManagedPolicy, error) {
+	if p := identity.AWSPolicy(arn); p != nil {
+		return p, s.countAWSUses(ctx, account, p)
+	}
+	return needManagedPolicy(ctx, s.read, account, arn)
+}
+
+// countAWSUses sets how an account uses a policy of AWS.
+func (s *Store) countAWSUses(ctx context.Context, account string, p *identity.ManagedPolicy) (err error) {
+	a := args{"account": account, "arn": p.ARN()}
+	p.Attached, _, err = one(ctx, s.read, `SELECT count(*) FROM iam_attachments
+		WHERE account = @account AND policy_arn = @arn`, a, scalar[int])
+	if err == nil {
+		p.Bounds, _, err = one(ctx, s.read, `SELECT
+			(SELECT count(*) FROM iam_users WHERE account = @account AND boundary = @arn AND boundary <> '') +
+			(SELECT count(*) FROM iam_roles WHERE account = @account AND boundary = @arn AND boundary <> '')`,
+			a, scalar[int])
+	}
+	if err != nil {
+		return fmt.Errorf("count uses of a policy of AWS: %w", err)
+	}
+	return nil
+}
+
+// usageConditions are those of the indexes that hold policies in use.
+var usageConditions = map[identity.PolicyUsage]string{
+	identity.UsageAttached: " AND attached > 0",
+	identity.UsageBoundary: " AND bounds > 0",
+}
+
+// ManagedPolicies lists the policies of an account by path and name, without
+// those of AWS.
+func (s *Store) ManagedPolicies(ctx context.Context, account string, p identity.EntityPage) (
+	[]*identity.ManagedPolicy, error,
+) {
+	return managedTable.list(ctx, s.read, account, p)
+}
+
+// DeleteManagedPolicy removes a policy. One that is in use or has versions other
+// than the default is a DeleteConflict fault.
+func (s *Store) DeleteManagedPolicy(ctx context.Context, account, arn string) error {
+	return s.writeIAM(ctx, account, func(ctx context.Context, q querier) error {
+		p, err := needManagedPolicy(ctx, q, account, arn)
+		if err != nil {
+			return err
+		}
+		if p.Attached > 0 || p.Bounds > 0 {
+			return fault.New(fault.DeleteConflict, "Cannot delete a policy attached to entities.")
+		}
+		a := args{"seq": p.Seq}
+		n, err := count(ctx, q, `SELECT count(*) FROM iam_policy_versions WHERE policy_seq = @seq`, a)
+		if err != nil {
+			return fmt.Errorf("count versions: %w", err)
+		}
+		if n > 1 {
+			return fault.New(fault.DeleteConflict,
+				"This policy has more than one version. Before you delete a policy, you must delete the policy's versions. "+
+					"The default version is deleted with the policy.")
+		}
+		for _, text := range []string{
+			`DELETE FROM iam_policy_versions WHERE policy_seq = @seq`, `DELETE FROM iam_policies WHERE seq = @seq`,
+		} {
+			if _, err := q.exec(ctx, text, a); err != nil {
+				return fmt.Errorf("delete policy: %w", err)
+			}
+		}
+		return nil
+	})
+}
