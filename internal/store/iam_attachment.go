@@ -29,7 +29,7 @@ func (s *Store) attach(ctx context.Context, q querier, o identity.Owner, arn str
 	if n == 0 {
 		return nil
 	}
-	if err := addUse(ctx, q, o.Account, arn, "attached", 1); err != nil {
+	if err := asAttached.add(ctx, q, o.Account, arn, 1); err != nil {
 		return err
 	}
 	have, err := count(ctx, q, `SELECT count(*) FROM iam_attachments WHERE owner_kind = @kind AND owner_seq = @seq`,
@@ -61,7 +61,7 @@ func (s *Store) DetachManagedPolicy(ctx context.Context, o identity.Owner, arn s
 		if n == 0 {
 			return fault.New(fault.NotFound, "Policy %s was not found.", arn)
 		}
-		return addUse(ctx, q, o.Account, arn, "attached", -1)
+		return asAttached.add(ctx, q, o.Account, arn, -1)
 	})
 }
 

@@ -151,7 +151,7 @@ func deleteOwner(ctx context.Context, q querier, o identity.Owner, seq int64, bo
 			return fault.New(fault.DeleteConflict, "%s", has.text)
 		}
 	}
-	if err := addUse(ctx, q, o.Account, boundary, "bounds", -1); err != nil {
+	if err := asBoundary.add(ctx, q, o.Account, boundary, -1); err != nil {
 		return err
 	}
 	if _, err := q.exec(ctx, `DELETE FROM `+ownerTables[o.Kind].name+` WHERE seq = @seq`, args{"seq": seq}); err != nil {

@@ -43,10 +43,19 @@ func needManagedPolicy(ctx context.Context, q querier, account, arn string) (*id
 	return p, err
 }
 
-// addUse counts that a policy is attached or bounds permissions, or does no
-// more: column is "attached" or "bounds". A policy that is not there is NotFound;
-// "" is none. Those of AWS are not counted here.
-func addUse(ctx context.Context, q querier, account, arn, column string, by int) error {
+// policyUse is how a policy of an account is used: attached, or as the boundary
+// of somebody's permissions.
+type policyUse string
+
+const (
+	asAttached policyUse = "attached"
+	asBoundary policyUse = "bounds"
+)
+
+// add counts that there is so much more use of a policy, -1 for one less. A
+// policy that is not there is NotFound; "" is none. Those of AWS are not counted
+// here.
+func (use policyUse) add(ctx context.Context, q querier, account, arn string, n int) error {
 	if arn == "" || identity.AWSPolicy(arn) != nil {
 		return nil
 	}
@@ -57,8 +66,9 @@ func addUse(ctx context.Context, q querier, account, arn, column string, by int)
 	if !ok {
 		return fault.New(fault.NotFound, "Policy %s does not exist or is not attachable.", arn)
 	}
-	if _, err := q.exec(ctx, `UPDATE iam_policies SET `+column+` = `+column+` + @by WHERE seq = @seq`,
-		args{"by": by, "seq": p.Seq}); err != nil {
+	column := string(use)
+	if _, err := q.exec(ctx, `UPDATE iam_policies SET `+column+` = `+column+` + @n WHERE seq = @seq`,
+		args{"n": n, "seq": p.Seq}); err != nil {
 		return fmt.Errorf("count uses of a policy: %w", err)
 	}
 	return nil

@@ -42,7 +42,7 @@ func (s *Store) insertRole(ctx context.Context, q querier, role *identity.Role) 
 	if err := s.checkTrustSize(role); err != nil {
 		return err
 	}
-	if err := addUse(ctx, q, role.Account, role.Boundary, "bounds", 1); err != nil {
+	if err := asBoundary.add(ctx, q, role.Account, role.Boundary, 1); err != nil {
 		return err
 	}
 	role.Seq, err = roleTable.insert(ctx, q, newEntity{role.Account, role.ID, role.Name, role.Path, s.quotas.Roles}, args{

@@ -228,7 +228,9 @@ func TestPoliciesOfARole(t *testing.T) {
 		bounded := testRole("/service-role/", "r")
 		bounded.Boundary = arn
 		ok(t, s.CreateRole(ctx, bounded))
-		for _, missing := range []string{foreign, arn + "x", strings.ToUpper(arn), iotAudit + "x", "arn:aws:iam::aws:policy/x"} {
+		for _, missing := range []string{
+			foreign, arn + "x", strings.ToUpper(arn), iotAudit + "x", "arn:aws:iam::aws:policy/x",
+		} {
 			wantFault(t, s.AttachManagedPolicy(ctx, role, missing), fault.NotFound, "does not exist or is not attachable")
 		}
 		for range 2 { // once more changes nothing

@@ -36,7 +36,7 @@ func (s *Store) CreateUser(ctx context.Context, u *identity.User) error {
 }
 
 func (s *Store) insertUser(ctx context.Context, q querier, u *identity.User) (err error) {
-	if err := addUse(ctx, q, u.Account, u.Boundary, "bounds", 1); err != nil {
+	if err := asBoundary.add(ctx, q, u.Account, u.Boundary, 1); err != nil {
 		return err
 	}
 	u.Seq, err = userTable.insert(ctx, q, newEntity{u.Account, u.ID, u.Name, u.Path, s.quotas.Users}, args{
