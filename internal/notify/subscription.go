@@ -46,6 +46,7 @@ type Subscription struct {
 	Guarded  bool
 	Settings Settings
 	Created  time.Time
+	filter   *Filter // of the settings, once it was needed
 }
 
 // Settings are the attributes of a subscription that its owner sets. What is
@@ -53,9 +54,8 @@ type Subscription struct {
 type Settings struct {
 	Raw bool `json:"raw,omitempty"` // RawMessageDelivery
 	// FilterPolicy is JSON; FilterScope says what it is about.
-	FilterPolicy   string      `json:"filterPolicy,omitempty"`
-	FilterScope    FilterScope `json:"filterScope,omitempty"`
-	DeliveryPolicy string      `json:"deliveryPolicy,omitempty"`
+	FilterPolicy string      `json:"filterPolicy,omitempty"`
+	FilterScope  FilterScope `json:"filterScope,omitempty"`
 }
 
 // FilterScope says what part of a message a filter policy is about, equal to
@@ -71,6 +71,22 @@ const (
 // TokenLife is how long a subscription can be confirmed with a token, and how
 // long one that nobody confirms is kept. Source: SNS, ConfirmSubscription.
 const TokenLife = 3 * 24 * time.Hour
+
+// Wants reports whether the filter of the subscription lets a message through.
+// It is for one goroutine at a time.
+func (u *Subscription) Wants(m *Message) bool {
+	if u.Settings.FilterPolicy == "" {
+		return true
+	}
+	if u.filter == nil {
+		filter, err := ParseFilter(u.Settings.FilterPolicy, u.Settings.FilterScope)
+		if err != nil {
+			return false // was checked when it was set
+		}
+		u.filter = filter
+	}
+	return u.filter.Passes(m, u.Protocol)
+}
 
 // NoSubscription is the NotFound fault of a subscription that does not exist.
 func NoSubscription() error { return fault.New(fault.NotFound, "Subscription does not exist") }

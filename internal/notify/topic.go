@@ -29,8 +29,6 @@ type Topic struct {
 // empty was not set.
 type TopicAttributes struct {
 	DisplayName string `json:"displayName,omitempty"`
-	// DeliveryPolicy says how http endpoints are tried again, as JSON.
-	DeliveryPolicy string `json:"deliveryPolicy,omitempty"`
 }
 
 // NoTopic is the NotFound fault of a topic that does not exist.
@@ -40,8 +38,7 @@ func NoTopic() error { return fault.New(fault.NotFound, "Topic does not exist") 
 // otherwise. What is not asked for may be whatever it is.
 func (t *Topic) Same(want *Topic) error {
 	a, b := t.Attributes, want.Attributes
-	if b.DisplayName != "" && a.DisplayName != b.DisplayName ||
-		b.DeliveryPolicy != "" && a.DeliveryPolicy != b.DeliveryPolicy || want.Policy != "" && t.Policy != want.Policy {
+	if b.DisplayName != "" && a.DisplayName != b.DisplayName || want.Policy != "" && t.Policy != want.Policy {
 		return fault.New(fault.Invalid,
 			"Invalid parameter: Attributes Reason: Topic already exists with different attributes")
 	}
