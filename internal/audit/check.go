@@ -6,6 +6,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 )
 
 // Severity says how bad a finding is, equal to the wire value.
@@ -58,6 +59,10 @@ type Check struct {
 	Issuer func(Env, *fleet.Issuer) []Violation
 	// Client judges the client ids that were connected in the window.
 	Client func(Env, *fleet.Client) []Violation
+	// Pool judges identity pools, and RoleAlias role aliases, by the roles that
+	// they give.
+	Pool      func(Env, *identity.Pool, Roles) Verdict
+	RoleAlias func(Env, *fleet.RoleAlias, Roles) Verdict
 
 	// Revocation says that the rule needs to know what issuers have revoked. It
 	// is not asked about a resource of which that is not known: the resource
@@ -142,6 +147,8 @@ const (
 	certificatePass
 	policyPass
 	clientPass
+	poolPass
+	roleAliasPass
 	passes
 )
 
@@ -155,6 +162,10 @@ func (c *Check) pass() kind {
 		return certificatePass
 	case c.Client != nil:
 		return clientPass
+	case c.Pool != nil:
+		return poolPass
+	case c.RoleAlias != nil:
+		return roleAliasPass
 	}
 	return policyPass
 }
@@ -174,6 +185,10 @@ func (c *Check) Resource() ResourceType {
 		return DeviceCertificate
 	case clientPass:
 		return ClientID
+	case poolPass:
+		return CognitoIdentityPool
+	case roleAliasPass:
+		return RoleAlias
 	}
 	return IoTPolicy
 }

@@ -50,6 +50,7 @@ type SliceStore interface {
 	Audit(ctx context.Context, scope fleet.Scope, id string) (*Task, error)
 	RevocationStore
 	ConnectionStore
+	RoleStore
 }
 
 // Page is the part of a list behind a position.
@@ -159,6 +160,8 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 		}
 	case clientPass:
 		seen, err = e.clients(ctx, tx, s)
+	case poolPass, roleAliasPass:
+		seen, err = SliceRows, e.holders(ctx, tx, s)
 	}
 	if err != nil {
 		return fmt.Errorf("read resources: %w", err)
@@ -166,7 +169,7 @@ func (e *Engine) page(ctx context.Context, tx durable.Tx, s *slice) (err error) 
 	if err := errors.Join(e.save(ctx, tx, s), e.saveIssuers(ctx, tx, s)); err != nil {
 		return err
 	}
-	if seen < SliceRows && !s.full() {
+	if s.known.last || seen < SliceRows && !s.full() {
 		s.completePass()
 	}
 	return nil

@@ -124,6 +124,12 @@ type knowledge struct {
 	changed   map[int64]*MetIssuer
 	related   []RelatedResource // not stored yet
 	relations int64             // how many were found
+
+	// Of a pass over those who give roles: the roles by ARN, how many of them were
+	// analysed, how many resources were looked at, and whether they were the last.
+	roles          Roles
+	analysed, held int
+	last           bool
 }
 
 // revocation reports whether a rule of the pass needs to know of revocations.

@@ -27,6 +27,7 @@ type rule struct {
 
 func (e *Engine) newSlice(t *Task) *slice {
 	s := &slice{task: t, first: t.Findings, prefix: FindingPrefix(t.ID), now: e.Now(), saved: map[string]int{}}
+	s.known.roles = Roles{}
 	for _, name := range t.Checks {
 		check, state := e.Checks.Named(name), t.States[name]
 		if state.Status == CheckWaiting && check != nil && check.waits() {
@@ -53,7 +54,10 @@ func (e *Engine) newSlice(t *Task) *slice {
 }
 
 // full reports whether the slice has found enough.
-func (s *slice) full() bool { return s.task.Findings-s.first+s.known.relations >= SliceFindings }
+func (s *slice) full() bool {
+	return s.task.Findings-s.first+s.known.relations >= SliceFindings || s.known.analysed >= SliceRoles ||
+		s.known.held >= SliceRows
+}
 
 func (s *slice) account(l *fleet.LoggingOptions) {
 	for _, r := range s.rules[accountPass] {

@@ -73,6 +73,7 @@ type deny struct {
 type grants struct {
 	allows []allow
 	denies []deny
+	limit  *grants // what a permissions boundary allows; nil is all
 }
 
 func newGrants(doc *Document) *grants {
@@ -164,13 +165,19 @@ func (d deny) confines(t target) bool {
 // One that takes away a part only, or only sometimes, does not count, so that
 // no document is called compliant that is not.
 func (g *grants) denied(what *grant, t target, denies []int) bool {
-	if what.barred == nil {
-		what.barred = make([]bool, len(g.denies))
-		for i, d := range g.denies {
-			what.barred[i] = d.bars(what.scope)
-		}
-	}
+	g.bar(what)
 	return slices.ContainsFunc(denies, func(i int) bool {
 		return g.denies[i].always(t) && (what.barred[i] || g.denies[i].spaces[t])
 	})
+}
+
+// bar notes which denies bar the scope of a grant, once.
+func (g *grants) bar(what *grant) {
+	if what.barred != nil {
+		return
+	}
+	what.barred = make([]bool, len(g.denies))
+	for i, d := range g.denies {
+		what.barred[i] = d.bars(what.scope)
+	}
 }

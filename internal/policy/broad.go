@@ -63,15 +63,19 @@ const (
 func (g *grants) broad() []string {
 	var found []string
 	for _, d := range dataPlane {
-		denies := g.against(d.action)
-		allowed := func(a allow) bool {
-			return a.MatchAction(d.action) && g.broadly(a, d.target, denies)
-		}
-		if slices.ContainsFunc(g.allows, allowed) {
+		if g.broadOn(d.action, d.target) {
 			found = append(found, d.action)
 		}
 	}
 	return found
+}
+
+// broadOn reports whether an action is allowed on arbitrary devices' resources
+// of a target and not taken back, and a boundary allows the same.
+func (g *grants) broadOn(action string, t target) bool {
+	denies := g.against(action)
+	allowed := func(a allow) bool { return a.MatchAction(action) && g.broadly(a, t, denies) }
+	return slices.ContainsFunc(g.allows, allowed) && (g.limit == nil || g.limit.broadOn(action, t))
 }
 
 // broadly reports whether an Allow gives an action on arbitrary devices'

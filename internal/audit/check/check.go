@@ -10,7 +10,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
-// All are the checks that are built.
+// All are the checks of AWS IoT Device Defender, all seventeen.
 var All = audit.Checks{
 	&caCertificateExpiring,
 	&caCertificateKeyQuality,
@@ -25,6 +25,10 @@ var All = audit.Checks{
 	&intermediateCARevoked,
 	&deviceCertificateShared,
 	&conflictingClientIDs,
+	&authenticatedCognitoRole,
+	&unauthenticatedCognitoRole,
+	&roleAliasOverlyPermissive,
+	&roleAliasUnusedServices,
 }
 
 // onDeviceCertificates are the actions that suit findings on a device
