@@ -181,6 +181,8 @@ func (e *Engine) learnOf(ctx context.Context, tx durable.Tx, s *slice, arns []st
 		role := &Role{ARN: arn, Used: reports[arn]}
 		if p := policies[arn]; p == nil {
 			role.Unknown = "its role " + arn + " does not exist in this account"
+		} else if p.Missing != "" {
+			role.Unknown = fmt.Sprintf("its role %s has the policy %s, which is not known here", arn, p.Missing)
 		} else if role.Grants, err = analyzeRole(p); err != nil {
 			role.Unknown = fmt.Sprintf("a policy of its role %s cannot be read: %v", arn, err)
 		} else {
@@ -195,7 +197,7 @@ func (e *Engine) learnOf(ctx context.Context, tx durable.Tx, s *slice, arns []st
 func analyzeRole(p *identity.RolePolicies) (*policy.Role, error) {
 	var documents []*policy.Document
 	for _, text := range p.Documents {
-		doc, err := policy.Parse(text)
+		doc, err := policy.ParseIdentity(text)
 		if err != nil {
 			return nil, err
 		}
@@ -204,7 +206,7 @@ func analyzeRole(p *identity.RolePolicies) (*policy.Role, error) {
 	if p.Boundary == nil {
 		return policy.AnalyzeRole(documents, nil), nil
 	}
-	boundary, err := policy.Parse(*p.Boundary)
+	boundary, err := policy.ParseIdentity(*p.Boundary)
 	if err != nil {
 		return nil, err
 	}

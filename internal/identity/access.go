@@ -34,7 +34,7 @@ const MaxReportServices = 2000
 
 // Check refuses a report that says nothing reliable: the fault is Invalid.
 func (r *AccessReport) Check(now time.Time) error {
-	if _, err := RoleName(r.RoleARN); err != nil {
+	if err := checkRole(r.RoleARN); err != nil {
 		return err
 	}
 	if r.Reported.After(now) {
@@ -83,4 +83,6 @@ type RolePolicies struct {
 	Documents []string // inline and attached ones
 	// Boundary is the document of the permissions boundary, nil for none.
 	Boundary *string
+	// Missing is the ARN of a policy that is attached and not known here, or "".
+	Missing string
 }

@@ -95,24 +95,19 @@ func (r PoolRoles) Check() error {
 		}
 	}
 	for _, arn := range r.All() {
-		if _, err := RoleName(arn); err != nil {
+		if err := checkRole(arn); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// RoleName returns the name in the ARN of a role. The fault is Invalid.
-func RoleName(arn string) (string, error) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) == 6 && parts[0] == "arn" && parts[2] == "iam" && parts[3] == "" && parts[4] != "" {
-		if path, ok := strings.CutPrefix(parts[5], "role/"); ok {
-			if name := path[strings.LastIndexByte(path, '/')+1:]; name != "" {
-				return name, nil
-			}
-		}
+// checkRole refuses what is not the ARN of a role: the fault is Invalid.
+func checkRole(arn string) error {
+	if e, ok := ParseARN(arn); !ok || e.Kind != string(OwnerRole) {
+		return fault.New(fault.Invalid, "%.256q is not the ARN of a role", arn)
 	}
-	return "", fault.New(fault.Invalid, "%.256q is not the ARN of a role", arn)
+	return nil
 }
 
 // All lists the ARNs of all roles that the pool can give, each once, sorted.

@@ -25,6 +25,7 @@ type Profile struct {
 	DynamicGroups      int
 	ChildGroups        int // direct children of one thing group
 	RoleAliases        int
+	IdentityPools      int
 	LoggingLevels      int // of targets other than the default
 	CAsPerSubject      int // CA certificates with one subject
 	Topics             int
@@ -44,9 +45,9 @@ type Profile struct {
 }
 
 // AWS has the numbers of AWS. Sources: the quota pages of AWS IoT Device
-// Defender and AWS IoT Core in the AWS General Reference, and of IAM. AWS names
-// none for suppressions, and one for the subscriptions of a topic that no node
-// bears.
+// Defender, AWS IoT Core and Amazon Cognito in the AWS General Reference, and of
+// IAM. AWS names none for suppressions, and one for the subscriptions of a topic
+// that no node bears.
 var AWS = &Profile{
 	Name:               "aws",
 	Rates:              awsRates,
@@ -58,6 +59,7 @@ var AWS = &Profile{
 	DynamicGroups:      100,
 	ChildGroups:        100,
 	RoleAliases:        100,
+	IdentityPools:      1_000,
 	LoggingLevels:      1_000,
 	CAsPerSubject:      10,
 	Topics:             100_000,
@@ -85,6 +87,7 @@ var Default = &Profile{
 	DynamicGroups:      1_000,
 	ChildGroups:        10_000,
 	RoleAliases:        10_000,
+	IdentityPools:      10_000,
 	LoggingLevels:      100_000,
 	CAsPerSubject:      100,
 	Topics:             100_000,

@@ -135,6 +135,7 @@ var (
 	roleAliasRows   = rowset{"role_aliases", "name"}
 	scheduleRows    = rowset{"scheduled_audits", "name"}
 	topicRows       = rowset{"topics", "name"}
+	poolRows        = rowset{"identity_pools", "id"}
 )
 
 // lockRows locks rows until the transaction ends. Rows that are not there are
