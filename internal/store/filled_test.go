@@ -141,6 +141,8 @@ var otherFills = []fill{
 		SELECT 30000000 + i, @scope, 'C' || i, 'u1', 'ACCOUNT_SETTINGS', 9000000000000 + i, '', 'l' || i, '', 1 FROM r`},
 	{4, `INSERT INTO role_aliases (scope, name, role_arn, seconds, created_at, modified_at)
 		SELECT @scope, 'a' || (10000000 + i), 'r', 900, 1, 1 FROM r`},
+	{4, `INSERT INTO identity_pools (scope, id, settings, roles, created_at)
+		SELECT @scope, 'eu-central-1:' || (10000000 + i), '{}', '{}', 1 FROM r`},
 	{4, `INSERT INTO hook_tokens (hash, scope, id, name, created_at)
 		SELECT 'h' || i, @scope, 'h' || (10000000 + i), '', 1 FROM r`},
 	{4, `INSERT INTO topics (seq, scope, name, policy, attributes, ended, created_at)

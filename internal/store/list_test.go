@@ -270,6 +270,7 @@ var listCalls = map[string][]listCase{
 	"PolicyTargets": eachPageOf(filledName("p", 1), (*Store).PolicyTargets,
 		fleet.TargetPage{Limit: 5}, fleet.TargetPage{After: "cert/" + filledCertificate(mid), Limit: 5}),
 	"PolicyVersions": eachPage((*Store).PolicyVersions, filledName("p", 9)),
+	"Pools":          {pools(""), pools(filledName("eu-central-1:", mid))},
 	"PrincipalPolicies": eachPageOf(filledCertificate(7), (*Store).PrincipalPolicies,
 		fleet.PolicyPage{Limit: 5}, fleet.PolicyPage{After: numbered + mid, Limit: 5},
 		fleet.PolicyPage{Ascending: true, Limit: 5}, fleet.PolicyPage{Ascending: true, After: numbered + 1, Limit: 5}),
@@ -498,6 +499,12 @@ func groupSearches(queries ...string) (list []listCase) {
 		list = append(list, inWindow(groupWindow, c)...)
 	}
 	return list
+}
+
+func pools(after string) listCase {
+	return calls("behind "+after, func(ctx context.Context, s *Store) ([]identity.Pool, error) {
+		return s.Pools(ctx, here, after, 5)
+	})
 }
 
 // thingSearches look at windows of things, in the order of their names.
