@@ -98,10 +98,10 @@ func (c *Check) validate(settings map[string]string) error {
 	return nil
 }
 
-// UnknownCheck is the refusal of a check that does not exist or is not built.
+// UnknownCheck is the refusal of a check that does not exist.
 func UnknownCheck(name string) error {
 	return fault.New(fault.Invalid,
-		"Request contains an invalid Audit Check Name. %.128q is not a check of this Cordon.", name)
+		"Request contains an invalid Audit Check Name. There is no check %.128q.", name)
 }
 
 // Store is what the service needs of the database.

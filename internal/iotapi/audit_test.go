@@ -124,7 +124,6 @@ func TestAuditConfigurationRefuses(t *testing.T) {
 		{"the key of another check", checkAge, expiration, "40", invalid},
 		{"a check that takes none", checkCAExpiring, expiration, "40", invalid},
 		{"an unknown key", checkAge, "CERT_SIZE_THRESHOLD", "40", invalid},
-		{"a check that is not built", checkUnbuilt, "", "", invalid},
 		{"a check that nobody knows", "MOON_PHASE_CHECK", "", "", invalid},
 		{"the old name of a check", "REVOKED_CA_CERT_CHECK", "", "", invalid},
 		{"a name in lower case", "logging_disabled_check", "", "", invalid},
@@ -158,7 +157,6 @@ func TestAnAuditIsOfEnabledChecks(t *testing.T) {
 	cordontest.Enable(t, c, checkLogging)
 	expect(t, start([]string{}...), invalid)
 	expect(t, start(checkLogging, checkAge), invalid)
-	expect(t, start(checkUnbuilt), invalid)
 	expect(t, start("MOON_PHASE_CHECK"), invalid)
 	if got := auditTasks(t, c, nil); len(got) != 0 {
 		t.Errorf("got audits %v after refusals, want none", got)

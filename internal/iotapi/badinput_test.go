@@ -46,7 +46,6 @@ func TestStartAuditMitigationActionsTaskRefuses(t *testing.T) {
 			{"an unknown action", "t", "", aim(audit), mapping{checkExpiring: {"nothing"}}, `"nothing"`},
 			{"an action of another name in case", "t", "", aim(audit), mapping{checkExpiring: {"Deactivate"}}, `"Deactivate"`},
 			{"an unknown check", "t", "", aim(audit), mapping{"MOON_CHECK": {"deactivate"}}, `"MOON_CHECK"`},
-			{"a check that is not built", "t", "", aim(audit), mapping{checkUnbuilt: {"deactivate"}}, checkUnbuilt},
 			{"an unknown check beside a good one", "t", "", aim(audit),
 				mapping{checkExpiring: {"deactivate"}, "MOON_CHECK": {"deactivate"}}, `"MOON_CHECK"`},
 			{"an unknown audit", "t", "", aim("0123456789abcdef0123456789abcdef"), good, "0123456789abcdef0123456789abcdef"},

@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
 
@@ -154,6 +155,12 @@ func mayExist(sc fleet.Scope, n naming) error {
 	case audit.DeviceCertificate, audit.CACertificate:
 		if strings.HasPrefix(n.Key, "0x") {
 			return fault.New(fault.Invalid, "%s must have 64 hexadecimal digits, without 0x before them", n.member)
+		}
+	case audit.CognitoIdentityPool:
+		return identity.CheckPoolID(sc.Region, n.Key)
+	case audit.RoleAlias:
+		if kind, _, err := sc.ParseARN(n.Key); err != nil || kind != "rolealias" {
+			return fault.New(fault.Invalid, "roleAliasArn names no role alias of this account and region")
 		}
 	case audit.IoTPolicy:
 		policy, version := audit.SplitPolicyKey(n.Key)

@@ -131,7 +131,6 @@ func TestSuppressionsThatAreRefused(t *testing.T) {
 		text  string
 	}{
 		{"an unknown check", "MOON_CHECK", deviceResource(id), nil, new(true), `"MOON_CHECK"`},
-		{"a check that is not built", checkUnbuilt, deviceResource(id), nil, new(true), checkUnbuilt},
 		{"no member", checkAge, &resource{}, nil, new(true), "deviceCertificateId alone"},
 		{"all members", checkAge, &other, nil, new(true), "deviceCertificateId alone; this one has: deviceCertificateId, ca"},
 		{"a CA for a device", checkAge, &resource{CaCertificateId: &id}, nil, new(true), "deviceCertificateId alone"},

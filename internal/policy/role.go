@@ -160,9 +160,9 @@ func (s scope) meets(b scope) bool {
 // messageNames are the names of resources that only the data plane, and the
 // actions on live connections, are about.
 var messageNames = []word{
-	mustScope("arn:aws:iot:*:*:client/*").tail,
 	mustScope("arn:aws:iot:*:*:topic/*").tail,
 	mustScope("arn:aws:iot:*:*:topicfilter/*").tail,
+	mustScope("arn:aws:iot:*:*:client/*").tail,
 }
 
 var connectionActions = []string{
@@ -172,8 +172,11 @@ var connectionActions = []string{
 // isAbout reports whether an action that is not of the data plane can be asked
 // about anything in a scope.
 func isAbout(action string, s scope) bool {
-	return slices.Contains(connectionActions, action) || !s.split ||
-		!slices.ContainsFunc(messageNames, func(names word) bool { return covers(names, s.tail) })
+	others := messageNames
+	if slices.Contains(connectionActions, action) {
+		others = others[:2] // these are about clients
+	}
+	return !s.split || !slices.ContainsFunc(others, func(names word) bool { return covers(names, s.tail) })
 }
 
 // Access is how much of a service a role may do.
@@ -277,8 +280,9 @@ func (r *serviceRules) access(service string) Access {
 func (r *serviceRules) accessBy(allow *serviceRule, all word) Access {
 	access := NoAccess
 	for _, part := range allow.of(all) {
-		wide := part.access == WideAccess
 		for _, s := range allow.grants() {
+			wide := part.access == WideAccess &&
+				!slices.ContainsFunc(r.denies, func(d serviceRule) bool { return d.confines(all, s) })
 			switch {
 			case slices.ContainsFunc(r.denies, func(d serviceRule) bool { return d.takes(part.actions, s) }):
 			case wide && r.permits(all, s, WideAccess):
@@ -333,16 +337,25 @@ func (r *serviceRule) grants() []scope {
 // takes reports whether a rule is about all of some actions, on all of a scope,
 // without condition.
 func (r *serviceRule) takes(actions word, s scope) bool {
-	if len(r.Conditions) > 0 {
+	if len(r.Conditions) > 0 || !r.holds(s) {
 		return false
 	}
-	covered := slices.ContainsFunc(r.actions, func(a word) bool { return covers(a, actions) })
 	if r.NotAction {
-		covered = !slices.ContainsFunc(r.actions, func(a word) bool { return overlaps(a, actions) })
+		return !slices.ContainsFunc(r.actions, func(a word) bool { return overlaps(a, actions) })
 	}
-	if !covered {
-		return false
-	}
+	return slices.ContainsFunc(r.actions, func(a word) bool { return covers(a, actions) })
+}
+
+// confines reports whether a rule with NotAction is about all of a scope, without
+// condition, and leaves out less than all actions of a service. As a Deny it
+// leaves no administrator.
+func (r *serviceRule) confines(all word, s scope) bool {
+	return r.NotAction && len(r.Conditions) == 0 && r.holds(s) &&
+		!slices.ContainsFunc(r.actions, func(a word) bool { return covers(a, all) })
+}
+
+// holds reports whether a rule is about all of a scope.
+func (r *serviceRule) holds(s scope) bool {
 	if r.NotResource {
 		return !slices.ContainsFunc(r.scopes, func(n scope) bool { return overlaps(n.whole, s.whole) })
 	}

@@ -24,7 +24,7 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 		}
 		rules := 0
 		for _, set := range []bool{c.Account != nil, c.CA != nil, c.Certificate != nil, c.Issuer != nil, c.Policy != nil,
-			c.Client != nil} {
+			c.Client != nil, c.Pool != nil, c.RoleAlias != nil} {
 			if set {
 				rules++
 			}
@@ -32,9 +32,13 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 		if rules != 1 {
 			t.Errorf("%s: got %d rules, want 1", c.Name, rules)
 		}
-		if c.Doc == "" || c.Severity == "" || (len(c.Actions) == 0) != (c.Client != nil) {
-			t.Errorf("%s lacks a doc, a severity or actions, or has some for client ids", c.Name)
+		published := c.Client != nil || c.Pool != nil || c.RoleAlias != nil
+		if c.Doc == "" || c.Severity == "" || (len(c.Actions) == 0) != published {
+			t.Errorf("%s lacks a doc, a severity or actions, or has some where findings can only be published", c.Name)
 		}
+	}
+	if len(All) != 17 {
+		t.Errorf("got %d checks, want the 17 of AWS", len(All))
 	}
 	if All.Named("LOGGING_DISABLED_CHECK") != &loggingDisabled || All.Named("NO_SUCH_CHECK") != nil {
 		t.Error("checks are not found by name")
