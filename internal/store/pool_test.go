@@ -176,7 +176,8 @@ var identityRows = []string{
 		(7, 2, 'attached', 1), (8, 1, 'bound', 1)`,
 	`INSERT INTO iam_attachments (owner_kind, owner_seq, policy_arn, account) VALUES
 		('role', 1, 'arn:aws:iam::111111111111:policy/p/Use', '111111111111'),
-		('role', 3, 'arn:aws:iam::aws:policy/NobodyKnowsThis', '111111111111')`,
+		('role', 3, 'arn:aws:iam::aws:policy/NobodyKnowsThis', '111111111111'),
+		('role', 2, 'arn:aws:iam::aws:policy/AdministratorAccess', '111111111111')`,
 }
 
 // roleFills are what audits read of roles: each has a policy of its own, one that
@@ -267,9 +268,10 @@ func TestPoliciesOfRoles(t *testing.T) {
 			"arn:aws:iam::222222222222:role/Bare", "arn:aws:iam::111111111111:user/Bare", "no ARN",
 		})
 		ok(t, err)
+		administrator := identity.AWSPolicyVersion("arn:aws:iam::aws:policy/AdministratorAccess").Document
 		want := map[string]*identity.RolePolicies{
 			"arn:aws:iam::111111111111:role/fleet/Device": {Documents: []string{"inline", "attached"}, Boundary: new("bound")},
-			"arn:aws:iam::111111111111:role/Bare":         {},
+			"arn:aws:iam::111111111111:role/Bare":         {Documents: []string{administrator}},
 			"arn:aws:iam::111111111111:role/Strange":      {Missing: "arn:aws:iam::aws:policy/NobodyKnowsThis"},
 		}
 		if !reflect.DeepEqual(found, want) {

@@ -177,7 +177,9 @@ func managedDocuments(ctx context.Context, q querier, account string, arns []str
 	documents := map[string]string{}
 	var names []string
 	for _, arn := range arns {
-		if e, ok := identity.ParseARN(arn); ok && e.Account == account {
+		if v := identity.AWSPolicyVersion(arn); v != nil {
+			documents[arn] = v.Document
+		} else if e, ok := identity.ParseARN(arn); ok && e.Account == account {
 			names = append(names, identity.Fold(e.Name))
 		}
 	}
