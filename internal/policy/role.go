@@ -142,7 +142,8 @@ func (g *grants) barred(what *grant, denies []int) bool {
 // something that a grant is about.
 func (g *grants) permits(action string, s scope) bool {
 	return g.limit == nil || slices.ContainsFunc(g.limit.allows, func(b allow) bool {
-		if !b.MatchAction(action) || b.NotResource && slices.ContainsFunc(b.scopes, func(n scope) bool { return n.covers(s) }) {
+		leftOut := b.NotResource && slices.ContainsFunc(b.scopes, func(n scope) bool { return n.covers(s) })
+		if leftOut || !b.MatchAction(action) {
 			return false
 		}
 		return slices.ContainsFunc(b.grants, func(may *grant) bool { return may.meets(s) })

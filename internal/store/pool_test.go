@@ -23,7 +23,9 @@ func testPool(n int) *identity.Pool {
 		Roles: identity.PoolRoles{
 			ByKind: map[string]string{identity.Authenticated: "arn:aws:iam::111111111111:role/a"},
 			Mappings: map[string]identity.RoleMapping{"p": {Type: identity.MappingRules, Ambiguous: "Deny",
-				Rules: []identity.MappingRule{{Claim: "c", Match: "Equals", Value: "v", RoleARN: "arn:aws:iam::111111111111:role/b"}}}},
+				Rules: []identity.MappingRule{
+					{Claim: "c", Match: "Equals", Value: "v", RoleARN: "arn:aws:iam::111111111111:role/b"},
+				}}},
 		},
 	}
 }
@@ -109,7 +111,8 @@ func TestWhatRolesHaveUsed(t *testing.T) {
 		ok(t, s.ImportAccessReport(ctx, want))
 		ok(t, s.ImportAccessReport(ctx, want))
 		ok(t, s.ImportAccessReport(ctx, testReport("b", testNow, "s3")))
-		wantFault(t, s.ImportAccessReport(ctx, testReport("a", testNow.Add(-time.Millisecond), "s3")), fault.Conflict, "later")
+		older := testReport("a", testNow.Add(-time.Millisecond), "s3")
+		wantFault(t, s.ImportAccessReport(ctx, older), fault.Conflict, "later")
 		got, err := s.AccessReport(ctx, here.Account, "a", "", 9)
 		ok(t, err)
 		if !reflect.DeepEqual(got, want) {

@@ -311,7 +311,8 @@ func TestRolesOfPools(t *testing.T) {
 }
 
 func TestLongListsAreCutInTexts(t *testing.T) {
-	all := policy.AnalyzeRole([]*policy.Document{parseStatements(t, []any{readVerdictStatement(t, "Allow iot:* on *")})}, nil)
+	doc := parseStatements(t, []any{readVerdictStatement(t, "Allow iot:* on *")})
+	all := policy.AnalyzeRole([]*policy.Document{doc}, nil)
 	v := violations(restricted, []*audit.Role{{ARN: verdictRole, Grants: all}})
 	if len(v) != 4 || !strings.HasSuffix(v[1].Text, "more].") || len(v[1].Text) > 1000 {
 		t.Errorf("got %+v, want a text of the first actions and how many more there are", v)
