@@ -34,6 +34,7 @@ func (c *Config) Check() error {
 		c.validateOutgoing(),
 		c.validateIoTLog(),
 		c.validateGateway(),
+		c.validateTopics(),
 	)
 }
 

@@ -104,6 +104,23 @@ type Config struct {
 	OutgoingAllow []string `placeholder:"CIDR" help:"Network that revocation lists may come from; repeatable."`
 	// OutgoingProxy is an http or https URL, or empty to call directly.
 	OutgoingProxy Secret `placeholder:"URL" secret:"url" help:"Proxy for those calls; HTTP_PROXY is not used."`
+	// APIURL is scheme and host, without a slash at the end.
+	APIURL string `name:"api-url" placeholder:"URL" help:"Where endpoints of topics reach the API; empty: listen."`
+	// TopicRate is messages a second of each topic; 0 is no limit.
+	TopicRate int `placeholder:"N" default:"100" help:"Messages a second that a topic sends; 0: no limit."`
+	// SMTPRelay is host:port of the server that takes mail, or empty for none.
+	SMTPRelay string `name:"smtp-relay" placeholder:"ADDR" help:"SMTP relay for e-mail of topics; empty: no e-mail."`
+	// SMTPFrom is the address that mail comes from.
+	SMTPFrom string `name:"smtp-from" placeholder:"MAIL" help:"Address that e-mail comes from."`
+	// SMTPUsername and SMTPPassword are Cordon's own at the relay.
+	SMTPUsername string `name:"smtp-username" placeholder:"NAME" help:"User name at the relay."`
+	SMTPPassword Secret `name:"smtp-password" placeholder:"TEXT" secret:"whole" help:"Its password; never a flag."`
+	// SMTPPasswordFile was read into SMTPPassword.
+	SMTPPasswordFile string `name:"smtp-password-file" placeholder:"FILE" help:"Private file that holds the password."`
+	// SMTPPlaintext permits a relay without STARTTLS.
+	SMTPPlaintext bool `name:"smtp-plaintext" help:"Allow a relay that offers no STARTTLS."`
+	// SNSEndpoint is the URL of another SNS that gets all messages, or empty.
+	SNSEndpoint string `name:"sns-endpoint" placeholder:"URL" help:"SNS that gets all messages; empty: topics here."`
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `placeholder:"LEVEL" default:"info" help:"debug, info, warn or error."`
 	// LogFormat is text or json.

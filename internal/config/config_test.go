@@ -48,6 +48,7 @@ func TestDefaults(t *testing.T) {
 		Region:    "us-east-1",
 		Quotas:    "default",
 		LogFormat: "text", IoTLogMaxBytes: 100 << 20,
+		TopicRate: 100,
 
 		MQTTListen: "127.0.0.1:8883", EndpointDomain: "iot.localhost", GatewayStaleLimit: time.Minute,
 		GatewayQueueMessages: 10000, GatewayQueueBytes: 4 << 20, GatewayAddressRate: 200, GatewayClientRate: 5,
@@ -84,6 +85,7 @@ func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	const pg, keyFile = "postgres://db.example/cordon", "--secrets-key-file=key"
+	relay := []string{"--smtp-relay=mail.example.com:587"}
 	open := file(t, "region: eu-west-1\n")
 	if err := os.Chmod(open, 0o640); err != nil {
 		t.Fatal(err)
@@ -112,6 +114,21 @@ func TestRefusals(t *testing.T) {
 		{"it has a host", []string{"--pki-url=http://:80"}, nil, []string{"pki-url"}},
 		{"it has no password", []string{"--pki-url=http://u:hunter33@pki.example.com"}, nil, []string{"pki-url"}},
 		{"it is not long", []string{"--pki-url=http://" + strings.Repeat("x", 250)}, nil, []string{"pki-url"}},
+		{"a relay of mail", append(relay, "--smtp-from=cordon@example.com"), nil, nil},
+		{"mail comes from somebody", relay, nil, []string{"smtp-from", "cordon@example.com"}},
+		{"it comes from an address alone", append(relay, "--smtp-from=C <c@example.com>"), nil, []string{"smtp-from"}},
+		{"no line of mail can be made up", append(relay, "--smtp-from=c@example.com\r\nBcc: x"), nil, []string{"smtp-from"}},
+		{"a relay needs a port", []string{"--smtp-relay=mail", "--smtp-from=c@example.com"}, nil,
+			[]string{"smtp-relay", "host:port"}},
+		{"a user of the relay needs a password", append(relay, "--smtp-from=c@example.com", "--smtp-username=u"), nil,
+			[]string{"smtp-username", "smtp-password"}},
+		{"a sender needs a relay", []string{"--smtp-from=c@example.com"}, nil, []string{"smtp-relay"}},
+		{"where the API is", []string{"--api-url=https://cordon.example.com"}, nil, nil},
+		{"where the API is has no path", []string{"--api-url=https://cordon.example.com/x"}, nil, []string{"api-url"}},
+		{"another SNS", []string{"--sns-endpoint=https://sns.us-east-1.amazonaws.com"}, nil, nil},
+		{"another SNS has no password", []string{"--sns-endpoint=https://u:hunter33@sns.example"}, nil,
+			[]string{"sns-endpoint"}},
+		{"a rate is not negative", []string{"--topic-rate=-1"}, nil, []string{"topic-rate"}},
 		{"an address needs a port", []string{"--listen=127.0.0.1"}, nil, []string{"listen: ", "host:port"}},
 		{"a port is a number", []string{"--listen=127.0.0.1:http"}, nil, []string{"host:port"}},
 		{"a port has 16 bits", []string{"--listen=127.0.0.1:65536"}, nil, []string{"host:port"}},

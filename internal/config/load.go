@@ -165,6 +165,7 @@ func (c *Config) Finish(ctx *kong.Context) error {
 		readSecret(&c.DatabaseURL, "database-url", c.DatabaseURLFile),
 		readSecret(&c.RootSecretAccessKey, "root-secret-access-key", c.RootSecretAccessKeyFile),
 		readSecret(&c.BrokerPassword, "broker-password", c.BrokerPasswordFile),
+		readSecret(&c.SMTPPassword, "smtp-password", c.SMTPPasswordFile),
 	)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type Store interface {
 	DisableAccount(ctx context.Context, id string) error
 	importStore
 	hookTokenStore
+	deadLetterStore
 	// AllRevocationLists lists the revocation lists of a scope behind one.
 	AllRevocationLists(ctx context.Context, scope fleet.Scope, after int64, limit int) ([]revocation.List, error)
 }
@@ -55,7 +56,7 @@ func New(cfg Config) awswire.Service {
 		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
 		awswire.Op(wire.ListImportBatches, a.listImportBatches),
 		awswire.Op(wire.DeleteImport, a.deleteImport),
-	}, a.revocationOperations(), a.hookTokenOperations()))
+	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations()))
 }
 
 // operator refuses a caller who is not the operator.

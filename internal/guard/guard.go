@@ -140,6 +140,8 @@ func (c *Client) redirect(r *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) > maxRedirects:
 		return refuse("it was redirected more than %d times", maxRedirects)
+	case r.Method != via[0].Method: // of a POST this way, nobody got the body
+		return refuse("it was redirected by a status that makes %s of %s", r.Method, via[0].Method)
 	case via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https":
 		return refuse("it was redirected from https to %s", r.URL.Scheme)
 	}

@@ -27,6 +27,8 @@ type Metrics struct {
 	hooks        *prometheus.CounterVec
 	hookTimes    prometheus.Histogram
 	unrecorded   prometheus.Counter
+	deliveries   *prometheus.CounterVec
+	refused      prometheus.Counter
 	queues       *queueAges
 }
 
@@ -66,10 +68,16 @@ func NewMetrics() *Metrics {
 			Namespace: "cordon", Name: "connections_unrecorded_total",
 			Help: "Connections of devices that were not recorded because too many waited to be stored.",
 		}),
+		deliveries: counter("topic_deliveries_total",
+			"Tries to deliver a message of a topic, by what became of it: WAITING is to be tried again.", "protocol", "state"),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "cordon", Name: "topic_messages_refused_total",
+			Help: "Messages that nobody gets: without a topic, or under a role that may not publish.",
+		}),
 		queues: &queueAges{},
 	}
 	m.registry.MustRegister(m.calls, m.durations, m.audits, m.findings, m.evaluated, m.nonCompliant, m.executions,
-		m.unrecorded, m.hooks, m.hookTimes, m.queues, buildInfo(), collectors.NewGoCollector(),
+		m.unrecorded, m.hooks, m.hookTimes, m.deliveries, m.refused, m.queues, buildInfo(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

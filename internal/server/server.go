@@ -24,6 +24,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/iotlog"
 	"github.com/cordon-iot/cordon/internal/mitigation"
+	"github.com/cordon-iot/cordon/internal/notify/deliver"
 	"github.com/cordon-iot/cordon/internal/ops"
 	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/seal"
@@ -48,6 +49,10 @@ type Options struct {
 	Now func() time.Time
 	// Quotas replaces the profile that the settings name.
 	Quotas *quota.Profile
+	// Delivery replaces how long deliveries of topics take, and DeliveryHook is
+	// called at points in the life of each.
+	Delivery     deliver.Timing
+	DeliveryHook func(deliver.Point)
 }
 
 // Server is a running Cordon.
@@ -72,6 +77,8 @@ type Server struct {
 	devices  devices
 	pki      *publisher  // nil without a PKI listener
 	iotLog   *iotlog.Log // nil where there is none
+
+	deliveries *deliver.Workers
 }
 
 // Run runs a Cordon until ctx ends.
@@ -91,7 +98,8 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
-		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openIoTLog, s.openGateway, s.openHooks, s.openPKI, s.openOps,
+		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openIoTLog, s.openGateway, s.openHooks, s.openPKI,
+		s.openDelivery, s.openOps,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -238,6 +246,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.keepRevocations(ctx) })
 	g.Go(func() error { return s.nameCertificates(ctx) })
 	g.Go(func() error { return s.answerHooks(ctx) })
+	g.Go(func() error { return s.deliveries.Run(ctx) })
 	g.Go(func() error { return s.publish(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
 	g.Go(func() error { return s.serveDevices(ctx) })

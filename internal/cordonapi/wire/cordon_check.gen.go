@@ -143,3 +143,27 @@ func (v *DeleteHookTokenRequest) check(c *restjson.Checker) {
 	c.Required("tokenId", v.TokenID == nil)
 	c.Text("tokenId", v.TokenID, &ruleHookTokenId)
 }
+
+var ruleDeadLetterId = restjson.TextRule{
+	Min:     1,
+	Max:     19,
+	Pattern: restjson.MustPattern(`[0-9]+`, `[0-9]+`),
+}
+
+func checkDeadLetterIds(c *restjson.Checker, v []string) {
+	c.Size(len(v), 1, 100)
+	c.Texts(v, &ruleDeadLetterId)
+}
+
+func (v *ListDeadLettersRequest) check(c *restjson.Checker) {
+	restjson.Range(c, "maxResults", v.MaxResults, &ruleMaxResults)
+	c.Text("nextToken", v.NextToken, &ruleNextToken)
+}
+
+func (v *ReplayDeadLettersRequest) check(c *restjson.Checker) {
+	if v.DeadLetterIDs != nil {
+		c.In("deadLetterIds")
+		checkDeadLetterIds(c, v.DeadLetterIDs)
+		c.Out()
+	}
+}

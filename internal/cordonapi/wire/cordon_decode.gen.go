@@ -155,3 +155,26 @@ func (v *ListHookTokensRequest) bind(q *restjson.Request) {
 func (v *DeleteHookTokenRequest) bind(q *restjson.Request) {
 	v.TokenID = q.Label("tokenId", "tokenId").String()
 }
+
+func (v *ListDeadLettersRequest) bind(q *restjson.Request) {
+	v.MaxResults = q.QueryValue("maxResults", "maxResults").Int()
+	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+}
+
+func (v *ReplayDeadLettersRequest) bind(q *restjson.Request) {
+	q.JSON(v.decode)
+}
+
+func (v *ReplayDeadLettersRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "deadLetterIds":
+			v.DeadLetterIDs = restjson.List(r, restjson.Text)
+		case "all":
+			v.All = r.Bool()
+		default:
+			return false
+		}
+		return true
+	})
+}

@@ -192,3 +192,40 @@ func (v *DeleteHookTokenResponse) encode(w *restjson.Writer) {
 	w.Begin('{')
 	w.End('}')
 }
+
+func (v *DeadLetter) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("deadLetterId", v.DeadLetterID)
+	w.String("kind", v.Kind)
+	w.String("topicArn", v.TopicARN)
+	w.String("subscriptionArn", v.SubscriptionARN)
+	w.String("messageId", v.MessageID)
+	w.String("deduplicationId", v.DeduplicationID)
+	w.Int("attempts", v.Attempts)
+	w.Time("createdAt", v.CreatedAt)
+	w.Time("firstTriedAt", v.FirstTriedAt)
+	w.Time("endedAt", v.EndedAt)
+	w.String("lastError", v.LastError)
+	w.End('}')
+}
+
+func (v *ListDeadLettersResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	if v.DeadLetters != nil {
+		w.Name("deadLetters")
+		w.Begin('[')
+		for i0 := range v.DeadLetters {
+			w.Next()
+			v.DeadLetters[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.String("nextToken", v.NextToken)
+	w.End('}')
+}
+
+func (v *ReplayDeadLettersResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("replayed", v.Replayed)
+	w.End('}')
+}

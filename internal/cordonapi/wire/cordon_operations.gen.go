@@ -198,3 +198,33 @@ var DeleteHookToken = awswire.Operation[
 	Validate: (*DeleteHookTokenRequest).check,
 	Encode:   (*DeleteHookTokenResponse).encode,
 }
+
+// ListDeadLetters is GET /dead-letters.
+var ListDeadLetters = awswire.Operation[
+	ListDeadLettersRequest,
+	ListDeadLettersResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ListDeadLetters",
+		Method: "GET",
+		Path:   "/dead-letters",
+	},
+	Decode:   (*ListDeadLettersRequest).bind,
+	Validate: (*ListDeadLettersRequest).check,
+	Encode:   (*ListDeadLettersResponse).encode,
+}
+
+// ReplayDeadLetters is POST /dead-letters/replay.
+var ReplayDeadLetters = awswire.Operation[
+	ReplayDeadLettersRequest,
+	ReplayDeadLettersResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ReplayDeadLetters",
+		Method: "POST",
+		Path:   "/dead-letters/replay",
+	},
+	Decode:   (*ReplayDeadLettersRequest).bind,
+	Validate: (*ReplayDeadLettersRequest).check,
+	Encode:   (*ReplayDeadLettersResponse).encode,
+}

@@ -211,3 +211,41 @@ type DeleteHookTokenRequest struct {
 // DeleteHookTokenResponse is the output of DeleteHookToken of the Cordon API.
 type DeleteHookTokenResponse struct {
 }
+
+// DeadLetter is a structure of the Cordon API.
+type DeadLetter struct {
+	DeadLetterID    *string    `wire:"deadLetterId"`
+	Kind            *string    `wire:"kind"`
+	TopicARN        *string    `wire:"topicArn"`
+	SubscriptionARN *string    `wire:"subscriptionArn"`
+	MessageID       *string    `wire:"messageId"`
+	DeduplicationID *string    `wire:"deduplicationId"`
+	Attempts        *int       `wire:"attempts"`
+	CreatedAt       *time.Time `wire:"createdAt"`
+	FirstTriedAt    *time.Time `wire:"firstTriedAt"`
+	EndedAt         *time.Time `wire:"endedAt"`
+	LastError       *string    `wire:"lastError"`
+}
+
+// ListDeadLettersRequest is the input of ListDeadLetters of the Cordon API.
+type ListDeadLettersRequest struct {
+	MaxResults *int    `wire:"maxResults"`
+	NextToken  *string `wire:"nextToken"`
+}
+
+// ListDeadLettersResponse is the output of ListDeadLetters of the Cordon API.
+type ListDeadLettersResponse struct {
+	DeadLetters []DeadLetter `wire:"deadLetters"`
+	NextToken   *string      `wire:"nextToken"`
+}
+
+// ReplayDeadLettersRequest is the input of ReplayDeadLetters of the Cordon API.
+type ReplayDeadLettersRequest struct {
+	DeadLetterIDs []string `wire:"deadLetterIds"`
+	All           *bool    `wire:"all"`
+}
+
+// ReplayDeadLettersResponse is the output of ReplayDeadLetters of the Cordon API.
+type ReplayDeadLettersResponse struct {
+	Replayed *int `wire:"replayed"`
+}

@@ -22,4 +22,6 @@ var Facts = []awswire.Fact{
 	CreateHookToken.Fact,
 	ListHookTokens.Fact,
 	DeleteHookToken.Fact,
+	ListDeadLetters.Fact,
+	ReplayDeadLetters.Fact,
 }
