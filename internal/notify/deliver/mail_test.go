@@ -195,7 +195,9 @@ func TestNothingIsInjectedIntoMail(t *testing.T) {
 	if slices.Index(lines, ".") != len(lines)-2 || lines[len(lines)-1] != "QUIT" {
 		t.Errorf("got %q, want one mail", lines)
 	}
-	for _, address := range []string{"a@example.org>\r\nRCPT TO:<b@example.org", "a@example.org, b@example.org", "none", ""} {
+	for _, address := range []string{
+		"a@example.org>\r\nRCPT TO:<b@example.org", "a@example.org, b@example.org", "none", "",
+	} {
 		if err := r.mailer(nil).send(t.Context(), mailTo(address)); !errors.As(err, &finalError{}) {
 			t.Errorf("%q: got %v, want it refused for good", address, err)
 		}
@@ -210,7 +212,8 @@ func TestWhatARelayAnswers(t *testing.T) {
 		want    string
 		final   bool
 	}{
-		{"a recipient that it does not know", map[string]string{"RCPT": "550 no secret@host"}, nil, "recipient with code 550", true},
+		{"a recipient that it does not know", map[string]string{"RCPT": "550 no secret@host"}, nil,
+			"recipient with code 550", true},
 		{"a recipient for later", map[string]string{"RCPT": "451 greylisted"}, nil, "recipient with code 451", false},
 		{"a mail that it does not take", map[string]string{".": "554 spam"}, nil, "the mail with code 554", true},
 		{"a full disk", map[string]string{".": "452 full"}, nil, "the mail with code 452", false},
@@ -248,7 +251,8 @@ func TestARelayIsSpokenToByTLS(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.Certificate().X509())
-	r := newRelay(t, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{c.DER}, PrivateKey: private}}}, nil)
+	shown := tls.Certificate{Certificate: [][]byte{c.DER}, PrivateKey: private}
+	r := newRelay(t, &tls.Config{Certificates: []tls.Certificate{shown}}, nil)
 	lines, err := r.send(r.mailer(func(r *Relay) {
 		r.Plain, r.User, r.Password, r.TLS = false, "u", "p", &tls.Config{RootCAs: roots}
 	}), mailTo("user@example.org"))
