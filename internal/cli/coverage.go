@@ -9,6 +9,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/cordonapi"
 	"github.com/cordon-iot/cordon/internal/iotapi"
 	"github.com/cordon-iot/cordon/internal/iotdata"
+	"github.com/cordon-iot/cordon/internal/stsapi"
 )
 
 // coveragePage is docs/coverage.md but for its tables.
@@ -22,6 +23,7 @@ func coverageReference() string {
 	b.WriteString(coveragePage)
 	coverage(&b, "AWS IoT: audit, mitigation and registry", iotapi.New(iotapi.Config{}))
 	coverage(&b, "AWS IoT: data plane", iotdata.New(iotdata.Config{}))
+	coverage(&b, "AWS STS", stsapi.New(stsapi.Config{}))
 	coverage(&b, "Cordon's own service", cordonapi.New(cordonapi.Config{}))
 	return b.String()
 }

@@ -31,6 +31,20 @@ func (r *keyRing) AccessKey(_ context.Context, id string) (*SealedKey, error) {
 	return nil, fault.New(fault.NotFound, "there is no access key %q", id)
 }
 
+func (*keyRing) Role(_ context.Context, account, name string) (*Role, error) {
+	if account == theRole.Account && name == theRole.Name {
+		return &theRole, nil
+	}
+	return nil, fault.New(fault.NotFound, "there is no role %q", name)
+}
+
+func (*keyRing) ManagedPolicy(_ context.Context, account, arn string) (*ManagedPolicy, error) {
+	if p := (&ManagedPolicy{Account: account, Path: "/", Name: "Bound"}); p.ARN() == arn {
+		return p, nil
+	}
+	return nil, fault.New(fault.NotFound, "there is no policy %q", arn)
+}
+
 func (r *keyRing) Secret(_ context.Context, id SecretID, offer []byte) ([]byte, error) {
 	if r.secrets[id] == nil && offer != nil {
 		r.secrets[id] = offer

@@ -85,6 +85,11 @@ type Store interface {
 	// SessionRole is the role with an id, AROA…, of an account as it is now, or a
 	// NotFound fault.
 	SessionRole(ctx context.Context, account, roleID string) (*SessionRole, error)
+	// Role is a role by its exact name, or a NotFound fault.
+	Role(ctx context.Context, account, name string) (*Role, error)
+	// ManagedPolicy is a policy of an account, or one of AWS, or a NotFound
+	// fault.
+	ManagedPolicy(ctx context.Context, account, arn string) (*ManagedPolicy, error)
 	// Secret returns the sealed value of a secret. When there is none it stores
 	// the one offered; the first one stored is the one that everybody gets. An
 	// offer of nil stores nothing and may return nil.

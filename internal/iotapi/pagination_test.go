@@ -300,11 +300,11 @@ func TestEveryListOfTheInterfaceIsPagedInATest(t *testing.T) {
 		tried = append(tried, l.name)
 	}
 	f := loadFacts(t)
-	for _, op := range f.served() {
+	for _, op := range f.Served() {
 		if op.Input != "" {
 			members := f.Shapes[op.Input].Members
 			if members["nextToken"].Shape != "" || members["marker"].Shape != "" {
-				want = append(want, op.name)
+				want = append(want, op.Name)
 			}
 		}
 	}
@@ -322,11 +322,11 @@ func TestAccountsArePaged(t *testing.T) {
 		NextToken string
 	}) {
 		t.Helper()
-		a, err := f.send(t, cordon.URL(), variant{op: f.Operations[operation], input: input})
-		if err != nil || a.status != http.StatusOK {
-			t.Fatalf("%s: got %v %s, %v", operation, a.want, a.body, err)
+		a, err := f.Send(t.Context(), endpoint(cordon), operation, input)
+		if err != nil || a.Status != http.StatusOK {
+			t.Fatalf("%s: got %v %s, %v", operation, a.Code, a.Body, err)
 		}
-		if err := json.Unmarshal(a.body, &out); err != nil {
+		if err := json.Unmarshal(a.Body, &out); err != nil {
 			t.Fatal(err)
 		}
 		return out

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 
+	"github.com/cordon-iot/cordon/internal/awswire/conform"
 	"github.com/cordon-iot/cordon/internal/cordontest"
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
@@ -21,7 +22,7 @@ type journey struct {
 	*testing.T
 	*cordontest.Cordon
 	fleet.Scope
-	facts *interfaceFacts
+	facts *conform.Facts
 	c     *iot.Client
 	began time.Time
 	seen  map[string]bool // by operation, direction and path
@@ -102,10 +103,10 @@ func (j *journey) refused(member string, in any) {
 		!strings.Contains(err.Error(), text) {
 		j.Errorf("%s: got %v, want %q", name, err, text)
 	}
-	if !slices.Contains(j.facts.Operations[name].served.Refused(), member) {
+	if !slices.Contains(j.facts.Operations[name].Served.Refused(), member) {
 		j.Errorf("%s does not say that it refuses %s", name, member)
 	}
-	for _, one := range j.facts.members(j.facts.Operations[name].Input, name+" >", nil) {
+	for _, one := range membersBelow(j.facts, j.facts.Operations[name].Input, name+" >", nil) {
 		if strings.HasPrefix(one.path+".", name+" > "+member+".") {
 			j.seen[one.path] = true
 		}
@@ -162,23 +163,23 @@ type factMember struct {
 	owners []string // structure and name, of the member and of those that it is in
 }
 
-// members lists all members of a shape at any depth. Owners are of the members
+// membersBelow lists all members of a shape at any depth. Owners are of the members
 // that the shape lies in.
-func (f *interfaceFacts) members(shape, path string, owners []string) (list []factMember) {
+func membersBelow(f *conform.Facts, shape, path string, owners []string) (list []factMember) {
 	inside := func(owner string) bool { return strings.HasPrefix(owner, shape+".") }
 	if shape == "" || slices.ContainsFunc(owners, inside) {
 		return nil
 	}
 	switch sh := f.Shapes[shape]; sh.Type {
 	case "list":
-		return f.members(sh.Member.Shape, path, owners)
+		return membersBelow(f, sh.Member.Shape, path, owners)
 	case "map":
-		return f.members(sh.Value.Shape, path, owners)
+		return membersBelow(f, sh.Value.Shape, path, owners)
 	case "structure":
 		for _, name := range sorted(sh.Members) {
 			m := factMember{below(path, name), append([]string{shape + "." + name}, owners...)}
 			list = append(list, m)
-			list = append(list, f.members(sh.Members[name].Shape, m.path, m.owners)...)
+			list = append(list, membersBelow(f, sh.Members[name].Shape, m.path, m.owners)...)
 		}
 	}
 	return list

@@ -119,15 +119,15 @@ func depart(t *testing.T, database string) *journey {
 // that are excepted.
 func (j *journey) arrive() {
 	used, count := map[string]bool{}, 0
-	for _, op := range j.facts.served() {
-		if !j.seen[op.name] {
-			if used[op.name] = exception(op.name) != ""; !used[op.name] {
-				j.Errorf("no call of %s", op.name)
+	for _, op := range j.facts.Served() {
+		if !j.seen[op.Name] {
+			if used[op.Name] = exception(op.Name) != ""; !used[op.Name] {
+				j.Errorf("no call of %s", op.Name)
 			}
 			continue
 		}
-		for _, m := range append(j.facts.members(op.Input, op.name+" >", nil),
-			j.facts.members(op.Output, op.name+" <", nil)...) {
+		for _, m := range append(membersBelow(j.facts, op.Input, op.Name+" >", nil),
+			membersBelow(j.facts, op.Output, op.Name+" <", nil)...) {
 			count++
 			if j.seen[m.path] {
 				continue
@@ -147,6 +147,6 @@ func (j *journey) arrive() {
 			}
 		}
 	}
-	j.Logf("%d operations with %d members, set and compared but for %d exceptions", len(j.facts.served()), count,
+	j.Logf("%d operations with %d members, set and compared but for %d exceptions", len(j.facts.Served()), count,
 		exceptions)
 }

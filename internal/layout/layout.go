@@ -29,11 +29,12 @@ var layers = [][]string{
 		"internal/awswire/restjson", "internal/awswire/query", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable", "internal/mqtt/mqtttest"},
 	{"internal/iotapi/wire", "internal/iotdata/wire", "internal/cordonapi/wire", "internal/awswire/gen",
+		"internal/awswire/conform",
 		"internal/stsapi/wire", "internal/iamapi/wire", "internal/snsapi/wire", "internal/cognitoapi/wire",
 		"internal/pki/fixture",
 		"internal/pki/crl", "internal/pki/ocsp"},
 	{"internal/fleet", "internal/identity"},
-	{"internal/notify"},
+	{"internal/identity/iamfile", "internal/notify"},
 	{"internal/audit"},
 	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker",
 		"internal/notify/deliver"},
@@ -43,7 +44,7 @@ var layers = [][]string{
 	{"internal/gateway/seen"},
 	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
 	{"internal/store", "internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iotlog", "internal/hook",
-		"internal/pkiweb"},
+		"internal/stsapi", "internal/pkiweb"},
 	{"internal/store/storetest"},
 	{"internal/server"},
 	{"internal/cordontest", "internal/bench/swarm", "internal/bench/rival", "internal/demo"},
@@ -63,7 +64,7 @@ var (
 	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi",
 		module + "/internal/stsapi", module + "/internal/iamapi", module + "/internal/snsapi",
 		module + "/internal/cognitoapi"}
-	sql   = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
+	sql = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
 )
 
 // ban keeps some packages from importing some paths and what lies below them.
@@ -97,7 +98,8 @@ var owners = map[string][]string{
 // support is what only tests may import, and the packages that show or measure
 // Cordon on fleets they make up.
 var (
-	support = []string{"internal/pki/fixture", "internal/mqtt/mqtttest", "internal/store/storetest",
+	support = []string{"internal/awswire/conform", "internal/pki/fixture",
+		"internal/mqtt/mqtttest", "internal/store/storetest",
 		"internal/store/storetest/pgtest", "internal/cordontest", "internal/bench/swarm", "internal/bench/rival"}
 	supposed = append([]string{"internal/bench", "internal/demo"}, support...)
 )

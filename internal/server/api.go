@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
+	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -27,6 +28,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/pki/keyquality"
 	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/revocation"
+	"github.com/cordon-iot/cordon/internal/stsapi"
 )
 
 // openAPI wires the features to the front doors and takes the address.
@@ -67,6 +69,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Authorities: s.identity, Workflows: s.engine, Pages: pages, Now: s.now, EndpointDomain: s.endpointDomain(),
 			}),
 			iotdata.New(iotdata.Config{Store: s.store}),
+			stsapi.New(stsapi.Config{Roles: s.identity, Authorize: authorize}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
 				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,
@@ -77,6 +80,11 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		return err
 	}
 	return s.listen(ctx, handler)
+}
+
+// authorize permits nothing that needs a permission.
+func authorize(_ context.Context, needs []awswire.Need) error {
+	return fault.New(fault.Denied, "%d permissions are needed, and nobody is given any yet", len(needs))
 }
 
 // endpointDomain is where devices connect, or "" where they cannot.

@@ -1,11 +1,10 @@
-package iotapi_test
+package conform
 
 import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
-	"testing"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,18 +17,23 @@ type textForm struct {
 }
 
 // newTextForm reads a pattern, which is written in the syntax of Java: it has
-// \p{Graph}, which Go has not. The empty pattern is matched by every text.
-func newTextForm(t testing.TB, pattern string) *textForm {
-	t.Helper()
+// \p{Graph} and \u0020, which Go has not. The empty pattern is matched by every
+// text.
+func newTextForm(pattern string) *textForm {
 	if pattern == "" {
 		pattern = `[\s\S]*`
 	}
 	pattern = strings.ReplaceAll(pattern, `\p{Graph}`, `!-~`)
-	return &textForm{
-		tree:  must[*syntax.Regexp](t)(syntax.Parse(pattern, syntax.Perl)).Simplify(),
-		whole: must[*regexp.Regexp](t)(regexp.Compile(`\A(?:` + pattern + `)\z`)),
+	pattern = inJava.ReplaceAllString(pattern, `\x{$1}`)
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		panic(err)
 	}
+	return &textForm{tree: tree.Simplify(), whole: regexp.MustCompile(`\A(?:` + pattern + `)\z`)}
 }
+
+// inJava is a character as Java writes it.
+var inJava = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
 
 // inside is a text of n characters that matches; ok is false when there is
 // none. Its characters are those at the ends of the ranges that are allowed.
@@ -151,38 +155,4 @@ func ends(ranges []rune) (list []rune) {
 		}
 	}
 	return list
-}
-
-func TestTextsAreMadeFromPatterns(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name, pattern string
-		n             int
-		possible      bool
-		outside       bool
-	}{
-		{"a class repeated", `[a-zA-Z0-9:_-]+`, 128, true, true},
-		{"an optional beginning", `(0x)?[a-fA-F0-9]+`, 64, true, true},
-		{"an optional end", `[A-Za-z0-9+/]+={0,2}`, 1024, true, true},
-		{"alternatives", `^([1-9]|[12][0-9]|3[01])$|^LAST$`, 2, true, true},
-		{"alternatives without one of this length", `^([1-9]|[12][0-9]|3[01])$|^LAST$`, 3, false, false},
-		{"a class of everything", `[\s\S]*`, 10, true, false},
-		{"a class of Java", `[\p{Graph}\x20]*`, 1000, true, true},
-		{"letters of all languages", `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`, 128, true, true},
-		{"nothing", `[a-z]+`, 0, false, false},
-	} {
-		f := newTextForm(t, tt.pattern)
-		if text, ok := f.inside(tt.n); ok != tt.possible {
-			t.Errorf("%s: got %q, %v, want a text: %v", tt.name, text, ok, tt.possible)
-		}
-		list := f.outside(tt.n)
-		if (len(list) > 0) != tt.outside {
-			t.Errorf("%s: got %q outside, want some: %v", tt.name, list, tt.outside)
-		}
-		for _, text := range list {
-			if f.whole.MatchString(text) || utf8.RuneCountInString(text) != tt.n {
-				t.Errorf("%s: got %q, want %d characters that do not match", tt.name, text, tt.n)
-			}
-		}
-	}
 }

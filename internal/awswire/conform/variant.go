@@ -1,4 +1,4 @@
-package iotapi_test
+package conform
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // variant is a request that just keeps to a constraint, or just does not. All
 // else about it is as small as the facts allow.
 type variant struct {
-	op    *operationFacts
+	op    *Operation
 	what  string         // for people
 	at    string         // the path of the member, as messages name it
 	rule  string         // what a message must say about it; "" if the constraint is kept
@@ -21,27 +21,10 @@ type variant struct {
 	input map[string]any // by member; without the members that are missing
 }
 
-// unions are the structures of which exactly one member is given: the facts do
-// not mark them, the API reference of AWS IoT does.
-var unions = []string{"MitigationActionParams", "AuditMitigationActionsTaskTarget", "ResourceIdentifier"}
-
-// bases are members without which an operation refuses a request before it
-// looks at a union.
-var bases = map[string]map[string]any{
-	"ListAuditFindings":        {"taskId": "a"},
-	"UpdateMitigationAction":   {"actionName": baseAction},
-	"CreateAuditSuppression":   {"checkName": checkExpiring, "suppressIndefinitely": true},
-	"DescribeAuditSuppression": {"checkName": checkExpiring},
-	"UpdateAuditSuppression":   {"checkName": checkExpiring},
-	"DeleteAuditSuppression":   {"checkName": checkExpiring},
-}
-
-// baseAction is a mitigation action that there is.
-const baseAction = "deactivate"
-
 // spot is a place in the input of an operation.
 type spot struct {
-	at string
+	at    string
+	typed string // the same, as messages about another type name it
 	// in makes an input that has a value at this place.
 	in    func(value any) map[string]any
 	about string // what messages put before a rule about an item
@@ -55,9 +38,10 @@ type spot struct {
 func notInHeaders(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // member is the place of a member of a structure.
-func (s spot) member(f *interfaceFacts, t testing.TB, shape, name string) spot {
+func (s spot) member(f *Facts, t testing.TB, shape, name string) spot {
 	inner := s
-	inner.at = strings.TrimPrefix(s.at+"."+name, ".")
+	inner.typed = strings.TrimPrefix(s.typed+"."+name, ".")
+	inner.at = strings.TrimPrefix(s.at+"."+f.shown(name), ".")
 	inner.in = func(value any) map[string]any {
 		all := f.least(t, shape).(map[string]any)
 		all[name] = value
@@ -71,8 +55,16 @@ func (s spot) member(f *interfaceFacts, t testing.TB, shape, name string) spot {
 	return inner
 }
 
+// shown is a member as messages of validation name it.
+func (f *Facts) shown(name string) string {
+	if f.inForms() {
+		return strings.ToLower(name[:1]) + name[1:]
+	}
+	return name
+}
+
 // variants makes all requests about the constraints of an operation.
-func (f *interfaceFacts) variants(t testing.TB, op *operationFacts) []variant {
+func (f *Facts) variants(t testing.TB, op *Operation) []variant {
 	t.Helper()
 	w := &variantWriter{f: f, t: t, op: op}
 	if op.Input != "" {
@@ -82,9 +74,9 @@ func (f *interfaceFacts) variants(t testing.TB, op *operationFacts) []variant {
 }
 
 type variantWriter struct {
-	f    *interfaceFacts
+	f    *Facts
 	t    testing.TB
-	op   *operationFacts
+	op   *Operation
 	list []variant
 }
 
@@ -100,17 +92,17 @@ func (w *variantWriter) add(s spot, what, rule string, value any) {
 // of the message then has the path within the body.
 func (w *variantWriter) wrong(s spot, value any) {
 	if s.about == "" {
-		at := strings.TrimPrefix(s.at, w.f.Shapes[w.op.Input].Payload+".")
+		at := strings.TrimPrefix(s.typed, w.f.Shapes[w.op.Input].Payload+".")
 		w.list = append(w.list, variant{op: w.op, what: "another type", at: at, rule: ruleType, input: s.in(value)})
 	}
 }
 
 // union adds requests that give no member of a union, and any two of them that
 // exclude each other.
-func (w *variantWriter) union(s spot, name string, sh *shapeFacts) {
+func (w *variantWriter) union(s spot, name string, sh *Shape) {
 	add := func(what string, value map[string]any) {
 		input := s.in(value)
-		maps.Copy(input, bases[w.op.name])
+		maps.Copy(input, w.f.Bases[w.op.Name])
 		w.list = append(w.list, variant{op: w.op, what: what, at: s.at, rule: ruleUnion, input: input})
 	}
 	add("no member", map[string]any{})
@@ -126,12 +118,9 @@ func (w *variantWriter) union(s spot, name string, sh *shapeFacts) {
 }
 
 // sound is a value of a member of a union that nothing else is wrong with.
-func (w *variantWriter) sound(sh *shapeFacts, member string) any {
-	switch member {
-	case "deviceCertificateArn":
-		return certARN(strings.Repeat("f", 64))
-	case "policyVersionIdentifier":
-		return map[string]any{"policyName": "p", "policyVersionId": "1"}
+func (w *variantWriter) sound(sh *Shape, member string) any {
+	if value, ok := w.f.Sound[member]; ok {
+		return value
 	}
 	return w.f.least(w.t, sh.Members[member].Shape)
 }
@@ -165,15 +154,19 @@ func (w *variantWriter) shape(s spot, name string) {
 		w.passes(s, "a time", w.f.least(w.t, name))
 		w.wrong(s, "yesterday")
 	default:
-		w.t.Fatalf("%s: no variants for type %s of %s", w.op.name, sh.Type, s.at)
+		w.t.Fatalf("%s: no variants for type %s of %s", w.op.Name, sh.Type, s.at)
 	}
 }
 
-func (w *variantWriter) structure(s spot, name string, sh *shapeFacts) {
-	if s.at != "" && !s.payload {
+func (w *variantWriter) structure(s spot, name string, sh *Shape) {
+	switch {
+	case s.at == "" || s.payload:
+	case w.f.inForms():
+		w.wrong(s, "one")
+	default:
 		w.wrong(s, []any{})
 	}
-	if slices.Contains(unions, name) {
+	if slices.Contains(w.f.Unions, name) {
 		w.union(s, name, sh)
 	}
 	for _, member := range sorted(sh.Members) {
@@ -187,7 +180,7 @@ func (w *variantWriter) structure(s spot, name string, sh *shapeFacts) {
 		delete(without, member)
 		w.list = append(w.list, variant{op: w.op, what: "missing", at: inner.at, rule: "Member must not be null",
 			input: s.in(without)})
-		if !inner.bound {
+		if !inner.bound && !w.f.inForms() {
 			w.fails(inner, "null", "Member must not be null", nil)
 		}
 	}
@@ -201,7 +194,7 @@ const (
 )
 
 // collection is about the size of a list or map.
-func (w *variantWriter) collection(s spot, sh *shapeFacts) {
+func (w *variantWriter) collection(s spot, sh *Shape) {
 	if !s.bound {
 		w.wrong(s, "one")
 	}
@@ -218,7 +211,7 @@ func (w *variantWriter) collection(s spot, sh *shapeFacts) {
 }
 
 // items is about the items of a list.
-func (w *variantWriter) items(s spot, sh *shapeFacts) {
+func (w *variantWriter) items(s spot, sh *Shape) {
 	item := s
 	item.in = func(value any) map[string]any {
 		list := w.f.many(w.t, sh, max(1, int(value64(sh.Min)))).([]any)
@@ -230,11 +223,15 @@ func (w *variantWriter) items(s spot, sh *shapeFacts) {
 	} else {
 		item.at += ".1.member"
 	}
+	item.typed += ".1.member"
+	if w.f.inForms() {
+		item.typed = s.typed + ".member.1"
+	}
 	w.shape(item, sh.Member.Shape)
 }
 
 // entries is about the keys and values of a map.
-func (w *variantWriter) entries(s spot, sh *shapeFacts) {
+func (w *variantWriter) entries(s spot, sh *Shape) {
 	key := s
 	key.about = "Map keys must satisfy constraint: ["
 	key.in = func(value any) map[string]any {
@@ -249,10 +246,14 @@ func (w *variantWriter) entries(s spot, sh *shapeFacts) {
 	} else {
 		item.at += "." + name + ".member"
 	}
+	item.typed += "." + name + ".member"
+	if w.f.inForms() {
+		item.typed = s.typed + ".entry.1." + sh.Value.wireName("value")
+	}
 	w.shape(item, sh.Value.Shape)
 }
 
-func (w *variantWriter) number(s spot, sh *shapeFacts) {
+func (w *variantWriter) number(s spot, sh *Shape) {
 	if sh.Min != nil {
 		w.passes(s, "the least value", *sh.Min)
 		w.fails(s, "less", fmt.Sprintf("Member must have value greater than or equal to %d", *sh.Min), *sh.Min-1)
@@ -269,8 +270,8 @@ func (w *variantWriter) number(s spot, sh *shapeFacts) {
 }
 
 // text is about the length, the pattern and the values of a string.
-func (w *variantWriter) text(s spot, sh *shapeFacts) {
-	if !s.bound {
+func (w *variantWriter) text(s spot, sh *Shape) {
+	if !s.bound && !w.f.inForms() {
 		w.wrong(s, 1)
 	}
 	if sh.Enum != nil {
@@ -282,7 +283,7 @@ func (w *variantWriter) text(s spot, sh *shapeFacts) {
 		w.fails(s, "another case", rule, strings.ToLower(sh.Enum[0]))
 		return
 	}
-	form := newTextForm(w.t, sh.Pattern)
+	form := newTextForm(sh.Pattern)
 	lo, hi := int(value64(sh.Min)), 2*int(value64(sh.Min))+8
 	if sh.Max != nil {
 		hi = int(*sh.Max)
@@ -327,7 +328,7 @@ func value64(n *int64) int64 {
 
 // least is the smallest value of a shape: a structure has the members it must
 // have.
-func (f *interfaceFacts) least(t testing.TB, name string) any {
+func (f *Facts) least(t testing.TB, name string) any {
 	sh := f.Shapes[name]
 	switch sh.Type {
 	case "structure":
@@ -342,7 +343,7 @@ func (f *interfaceFacts) least(t testing.TB, name string) any {
 		if sh.Enum != nil {
 			return sh.Enum[0]
 		}
-		text, ok := newTextForm(t, sh.Pattern).inside(max(1, int(value64(sh.Min))))
+		text, ok := newTextForm(sh.Pattern).inside(max(1, int(value64(sh.Min))))
 		if !ok {
 			t.Fatalf("%s: no text of %d characters matches %s", name, value64(sh.Min), sh.Pattern)
 		}
@@ -364,7 +365,7 @@ func (f *interfaceFacts) least(t testing.TB, name string) any {
 type timestamp int64
 
 // many is a list or map of n different items.
-func (f *interfaceFacts) many(t testing.TB, sh *shapeFacts, n int) any {
+func (f *Facts) many(t testing.TB, sh *Shape, n int) any {
 	if sh.Type == "map" {
 		all := map[string]any{}
 		for i := range n {
@@ -380,7 +381,7 @@ func (f *interfaceFacts) many(t testing.TB, sh *shapeFacts, n int) any {
 }
 
 // different is a value of a shape that differs with i, as far as it can.
-func (f *interfaceFacts) different(t testing.TB, name string, i int) any {
+func (f *Facts) different(t testing.TB, name string, i int) any {
 	sh, least := f.Shapes[name], f.least(t, name)
 	switch {
 	case sh.Type == "structure":
