@@ -133,6 +133,9 @@ func (r *detailReader) policies(p identity.EntityPage) (n int, last identity.Ent
 	}
 	versions, err := r.versions(collectPointers(list, func(m *identity.ManagedPolicy) int64 { return m.Seq }))
 	for _, m := range list {
+		for i := range versions[m.Seq] {
+			versions[m.Seq][i].Default = versions[m.Seq][i].Number == m.Default
+		}
 		r.out.Policies = append(r.out.Policies, identity.PolicyDetail{ManagedPolicy: *m, Versions: versions[m.Seq]})
 		last = m.Place()
 	}
@@ -206,13 +209,12 @@ func (r *detailReader) groupNames(users []int64) (map[int64][]string, error) {
 // versions reads the versions of policies, by the numbers of the policies.
 func (r *detailReader) versions(policies []int64) (map[int64][]identity.PolicyVersion, error) {
 	versions, a := map[int64][]identity.PolicyVersion{}, args{}
-	_, err := all(r.ctx, r.q, `SELECT v.policy_seq, v.version, v.document, v.version = p.default_version, v.created_at
-		FROM iam_policy_versions v JOIN iam_policies p ON p.seq = v.policy_seq
-		WHERE `+r.q.dialect().in("v.policy_seq", "seqs", a, policies)+` ORDER BY v.policy_seq, v.version`, a,
+	_, err := all(r.ctx, r.q, `SELECT policy_seq, version, document, created_at FROM iam_policy_versions
+		WHERE `+r.q.dialect().in("policy_seq", "seqs", a, policies)+` ORDER BY policy_seq, version`, a,
 		func(row scanner) (none struct{}, err error) {
 			var seq, created int64
 			var v identity.PolicyVersion
-			if err := row.Scan(&seq, &v.Number, &v.Document, &v.Default, &created); err != nil {
+			if err := row.Scan(&seq, &v.Number, &v.Document, &created); err != nil {
 				return none, err
 			}
 			v.Created = fromMillis(created)

@@ -105,6 +105,7 @@ var topicOfTests = notify.TopicARN{Scope: here, Name: filledName("n", 1)}
 // listCalls are the methods of [Store] that list: first pages and pages in the
 // middle, each filter, and both orders.
 var listCalls = map[string][]listCase{
+	"AccountDetails": accountDetails(),
 	"Accounts": {
 		calls("first", func(ctx context.Context, s *Store) ([]identity.Account, error) { return s.Accounts(ctx, "", 5) }),
 		calls("middle", func(ctx context.Context, s *Store) ([]identity.Account, error) {
@@ -355,6 +356,33 @@ func entityPages[T any](method func(*Store, context.Context, string, identity.En
 		list = append(list, calls(fmt.Sprintf("%+v", p), func(ctx context.Context, s *Store) ([]*T, error) {
 			return method(s, ctx, here.Account, p)
 		}))
+	}
+	return list
+}
+
+// accountDetails lists each kind of what an account has, from the beginning and
+// from the middle.
+func accountDetails() (list []listCase) {
+	for kind, name := range map[identity.DetailKind]string{
+		identity.DetailUser: "u", identity.DetailGroup: "g", identity.DetailRole: "r", identity.DetailPolicy: "p",
+		identity.DetailAWSPolicy: "",
+	} {
+		place := identity.EntityPlace{Path: "/2/", Name: filledName(name, mid)}
+		if name == "" {
+			place = identity.EntityPlace{Name: "arn:aws:iam::aws:policy/IAM"}
+		}
+		for _, after := range []identity.EntityPlace{{}, place} {
+			p := identity.DetailPage{
+				Kinds: []identity.DetailKind{kind}, Limit: 5,
+				After: identity.DetailPlace{Kind: kind, EntityPlace: after},
+			}
+			list = append(list, listCase{
+				name: fmt.Sprintf("%+v", p), call: func(ctx context.Context, s *Store) (int, error) {
+					d, _, err := s.AccountDetails(ctx, here.Account, p)
+					return d.Len(), err
+				},
+			})
+		}
 	}
 	return list
 }
