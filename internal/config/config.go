@@ -121,6 +121,8 @@ type Config struct {
 	SMTPPlaintext bool `name:"smtp-plaintext" help:"Allow a relay that offers no STARTTLS."`
 	// SNSEndpoint is the URL of another SNS that gets all messages, or empty.
 	SNSEndpoint string `name:"sns-endpoint" placeholder:"URL" help:"SNS that gets all messages; empty: topics here."`
+	// CallLogRetention is how long the records of calls are kept; 0 is for ever.
+	CallLogRetention time.Duration `placeholder:"TIME" default:"2160h" help:"Life of records of calls; 0: for ever."`
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `placeholder:"LEVEL" default:"info" help:"debug, info, warn or error."`
 	// LogFormat is text or json.

@@ -33,7 +33,7 @@ var layers = [][]string{
 		"internal/stsapi/wire", "internal/iamapi/wire", "internal/snsapi/wire", "internal/cognitoapi/wire",
 		"internal/pki/fixture",
 		"internal/pki/crl", "internal/pki/ocsp"},
-	{"internal/fleet", "internal/identity"},
+	{"internal/fleet", "internal/identity", "internal/calllog"},
 	{"internal/identity/iamfile", "internal/notify"},
 	{"internal/audit"},
 	{"internal/audit/check", "internal/mitigation", "internal/revocation", "internal/gateway/broker",
@@ -58,7 +58,7 @@ var (
 	rules = []string{"internal/policy", "internal/mqtt", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
 		"internal/pki/crl", "internal/pki/ocsp",
 		"internal/audit/check", "internal/mitigation/action"}
-	features = []string{"internal/fleet", "internal/identity", "internal/audit", "internal/notify", "internal/mitigation"}
+	features = []string{"internal/fleet", "internal/identity", "internal/calllog", "internal/audit", "internal/notify", "internal/mitigation"}
 	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/iotdata",
 		"internal/cordonapi"}
 	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi",

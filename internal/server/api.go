@@ -58,7 +58,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		return err
 	}
 	handler, err := awswire.NewHandler(awswire.Config{
-		Keys: keys{s.identity}, Throttle: s.throttle(), Observe: s.observe, Now: s.now, Log: s.log,
+		Keys: keys{s.identity}, Throttle: s.throttle(), Begin: s.beginCall, Observe: s.observe, Now: s.now, Log: s.log,
 		Services: []awswire.Service{
 			iotapi.New(iotapi.Config{
 				Store:  s.store,
@@ -188,7 +188,8 @@ func (s *Server) throttle() func(context.Context, awswire.Target) error {
 	}
 }
 
-func (s *Server) observe(_ context.Context, r awswire.Record) {
+func (s *Server) observe(ctx context.Context, r awswire.Record) {
+	s.recordCall(ctx, &r)
 	s.metrics.Call(ops.Call{
 		Service: r.Service, Operation: r.Operation, Status: r.Status, Exception: r.Exception, Duration: r.Duration,
 	})

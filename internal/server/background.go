@@ -95,7 +95,7 @@ func untilDone(ctx context.Context, step func(context.Context) (more bool, err e
 }
 
 func (s *Server) purgeOnce(ctx context.Context) error {
-	if err := s.store.PurgeSuppressions(ctx); err != nil {
+	if err := errors.Join(s.store.PurgeSuppressions(ctx), untilDone(ctx, s.callBook.Purge)); err != nil {
 		return err
 	}
 	return untilDone(ctx, s.store.NewPurge(s.node, s.now().Add(-audit.Retention)).Step)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -78,6 +79,8 @@ type Server struct {
 	pki      *publisher  // nil without a PKI listener
 	iotLog   *iotlog.Log // nil where there is none
 
+	calls      *calllog.Log
+	callBook   *calllog.Book
 	deliveries *deliver.Workers
 }
 
@@ -98,8 +101,8 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) 
 	s := &Server{cfg: cfg, log: log, now: o.Now, node: uuid.NewString(), metrics: ops.NewMetrics()}
 	log.Info("starting", "settings", cfg)
 	for _, step := range []func(context.Context, Options) error{
-		s.openStore, s.openIdentity, s.openEngine, s.openAPI, s.openIoTLog, s.openGateway, s.openHooks, s.openPKI,
-		s.openDelivery, s.openOps,
+		s.openStore, s.openIdentity, s.openCallLog, s.openEngine, s.openAPI, s.openIoTLog, s.openGateway, s.openHooks,
+		s.openPKI, s.openDelivery, s.openOps,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -115,7 +118,7 @@ func (s *Server) openStore(ctx context.Context, o Options) (err error) {
 		}
 	}
 	s.store, err = store.Open(ctx, store.Options{
-		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Quotas: s.quotas, Now: s.now, Log: s.log,
+		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Node: s.node, Quotas: s.quotas, Now: s.now, Log: s.log,
 	})
 	s.seen = seen.New(seen.Options{Store: s.store, Node: s.node, Metrics: s.metrics, Log: s.log})
 	return err
@@ -237,6 +240,7 @@ func (s *Server) Run(ctx context.Context) error {
 	after.Go(func() error { return s.seen.Run(opsCtx) }) // behind the gateway
 	after.Go(func() error { return s.uses.Run(opsCtx) }) // behind the API
 	after.Go(func() error { return s.writeIoTLog(opsCtx) })
+	after.Go(func() error { return s.calls.Run(opsCtx) })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })

@@ -333,12 +333,16 @@ func (s *Store) NextFindings(ctx context.Context, tx durable.Tx, t *mitigation.T
 	return list, nil
 }
 
-// SaveMitigation stores a task's state and the executions of a slice.
+// SaveMitigation stores a task's state and the executions of a slice, with
+// records of what they changed.
 func (s *Store) SaveMitigation(ctx context.Context, tx durable.Tx, t *mitigation.Task,
 	list []mitigation.Execution,
 ) error {
 	q := s.slice(tx)
 	if err := insertExecutions(ctx, q, t.Seq, list); err != nil {
+		return err
+	}
+	if err := s.recordChanges(ctx, q, t, list); err != nil {
 		return err
 	}
 	return saveTask(ctx, q, t)

@@ -26,6 +26,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/quota"
 )
@@ -34,6 +35,7 @@ import (
 type Options struct {
 	Dir    string
 	URL    string
+	Node   string         // this process among those that share the database
 	Quotas *quota.Profile // nil is quota.Default
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -42,6 +44,7 @@ type Options struct {
 // Store is the data of one Cordon. Its methods may be called at the same time.
 type Store struct {
 	now      func() time.Time
+	node     string
 	log      *slog.Logger
 	quotas   *quota.Profile
 	read     querier
@@ -75,7 +78,7 @@ const (
 // Open opens the database, brings its tables up to date and, on SQLite, makes
 // sure that no other process has it open.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, log: o.Log, quotas: o.Quotas, stop: make(chan struct{})}
+	s := &Store{now: o.Now, node: o.Node, log: o.Log, quotas: o.Quotas, stop: make(chan struct{})}
 	if s.quotas == nil {
 		s.quotas = quota.Default
 	}
@@ -118,7 +121,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
 	s.read = sqliteQuerier{preparedReader{newStatements(s.readDB)}}
-	s.writer = newWriter(s.writeDB, s.feeds.wake)
+	s.writer = newWriter(s.writeDB, s.node, s.feeds.wake)
 	return s.startCheckpoints(file)
 }
 
@@ -224,11 +227,30 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// write runs fn as one transaction.
+// write runs fn as one transaction, which also holds the record of the call that
+// it is part of.
 func (s *Store) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
 	if s.pool == nil {
 		return s.writer.do(ctx, fn)
 	}
+	call := calllog.CallFrom(ctx)
+	line, mine := call.Take(nil)
+	if !mine {
+		return s.transact(ctx, fn)
+	}
+	err := s.transact(ctx, func(ctx context.Context, q querier) error {
+		if err := fn(ctx, q); err != nil {
+			return err
+		}
+		return insertLoose(ctx, q, s.node, line)
+	})
+	call.Settle(err == nil)
+	return err
+}
+
+// transact runs fn as one transaction on PostgreSQL, again if another one got in
+// its way.
+func (s *Store) transact(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
 	for attempt := 1; ; attempt++ {
 		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return fn(ctx, pgQuerier{tx}) })
 		if code := pgCode(err); attempt == writeAttempts || code != "40001" && code != "40P01" {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/cordon-iot/cordon/internal/calllog"
 )
 
 // maxBatch bounds how many writes share a commit.
@@ -22,6 +24,7 @@ var errClosed = errors.New("the store is closed")
 type writer struct {
 	db        *sql.DB
 	prepared  *statements
+	node      string // whose records of calls are written
 	committed func() // called after each batch
 	queue     chan *write
 	stop      chan struct{}
@@ -34,11 +37,13 @@ type write struct {
 	fn   func(ctx context.Context, q querier) error
 	err  error
 	done chan struct{}
+	// call is the one that the write is part of, if the batch has its record.
+	call *calllog.Call
 }
 
-func newWriter(db *sql.DB, committed func()) *writer {
+func newWriter(db *sql.DB, node string, committed func()) *writer {
 	w := &writer{
-		db: db, prepared: newStatements(db), committed: committed, queue: make(chan *write, maxBatch),
+		db: db, prepared: newStatements(db), node: node, committed: committed, queue: make(chan *write, maxBatch),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run()
@@ -111,8 +116,12 @@ func (w *writer) gather(first *write) []*write {
 // is undone as a whole and every write in it hears so.
 func (w *writer) commit(batch []*write) {
 	var wanted []string
-	if err := w.transact(batch, &wanted); err != nil {
-		for _, item := range batch {
+	err := w.transact(batch, &wanted)
+	for _, item := range batch {
+		if item.call != nil {
+			item.call.Settle(err == nil)
+		}
+		if err != nil {
 			item.err = err
 		}
 	}
@@ -146,10 +155,33 @@ func (w *writer) transact(batch []*write, wanted *[]string) error {
 			return err
 		}
 	}
+	if err := w.record(ctx, sqliteQuerier{prepared}, batch); err != nil {
+		return err
+	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit batch: %w", err)
 	}
 	return nil
+}
+
+// record writes the records of the calls whose writes are in the batch, as one
+// row.
+func (w *writer) record(ctx context.Context, q querier, batch []*write) error {
+	var lines []byte
+	for _, item := range batch {
+		if item.err != nil {
+			continue
+		}
+		call := calllog.CallFrom(item.ctx)
+		var mine bool
+		if lines, mine = call.Take(lines); mine {
+			item.call = call
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return insertLoose(ctx, q, w.node, lines)
 }
 
 func (w *writer) step(ctx context.Context, tx preparedWriter, item *write) error {

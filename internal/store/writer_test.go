@@ -18,7 +18,7 @@ func testWriter(t *testing.T) *writer {
 	db.SetMaxOpenConns(1)
 	_, err = db.Exec("CREATE TABLE names (name TEXT NOT NULL PRIMARY KEY)")
 	ok(t, err)
-	w := newWriter(db, func() {})
+	w := newWriter(db, "", func() {})
 	t.Cleanup(func() {
 		select {
 		case <-w.done:
