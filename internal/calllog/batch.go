@@ -84,28 +84,43 @@ func cut(lines [][]byte) int {
 
 // packer compresses the lines of batches, one at a time.
 type packer struct {
-	w *flate.Writer
+	fast, well *flate.Writer
 }
+
+const (
+	// fewBytes is how large a batch is that is packed well rather than fast.
+	fewBytes = 64 << 10
+	// wellLevel is the least at which the preset dictionary is of use.
+	wellLevel = 2
+)
 
 // pack returns lines as they are stored: DEFLATE (RFC 1951) with a preset
 // dictionary, for many batches have few lines.
 func (p *packer) pack(lines [][]byte) ([]byte, error) {
+	size := 0
+	for _, line := range lines {
+		size += len(line)
+	}
+	w, level := &p.fast, flate.BestSpeed
+	if size <= fewBytes {
+		w, level = &p.well, wellLevel
+	}
 	var out bytes.Buffer
-	if p.w == nil {
-		w, err := flate.NewWriterDict(&out, flate.BestSpeed, dictionary)
+	if *w == nil {
+		made, err := flate.NewWriterDict(&out, level, Dictionary)
 		if err != nil {
 			return nil, fmt.Errorf("pack lines: %w", err)
 		}
-		p.w = w
+		*w = made
 	} else {
-		p.w.Reset(&out)
+		(*w).Reset(&out)
 	}
 	for _, line := range lines {
-		if _, err := p.w.Write(line); err != nil {
+		if _, err := (*w).Write(line); err != nil {
 			return nil, fmt.Errorf("pack lines: %w", err)
 		}
 	}
-	if err := p.w.Close(); err != nil {
+	if err := (*w).Close(); err != nil {
 		return nil, fmt.Errorf("pack lines: %w", err)
 	}
 	return out.Bytes(), nil
@@ -113,7 +128,7 @@ func (p *packer) pack(lines [][]byte) ([]byte, error) {
 
 // unpack returns the lines of a body.
 func unpack(body []byte) ([][]byte, error) {
-	r := flate.NewReaderDict(bytes.NewReader(body), dictionary)
+	r := flate.NewReaderDict(bytes.NewReader(body), Dictionary)
 	text, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
 	if err == nil && len(text) > maxUnpacked {
 		err = errors.New("they are too many")
@@ -124,9 +139,9 @@ func unpack(body []byte) ([][]byte, error) {
 	return split(text), nil
 }
 
-// dictionary is what lines look like. Bodies that are stored cannot be read with
-// another one.
-var dictionary = []byte(`,"errorCode":"ThrottlingException","errorMessage":"Rate exceeded` +
+// Dictionary is what lines look like, for bodies: what is stored cannot be read
+// with another one.
+var Dictionary = []byte(`,"errorCode":"ThrottlingException","errorMessage":"Rate exceeded` +
 	`","errorCode":"InvalidRequestException","errorCode":"ResourceNotFoundException","errorMessage":"there is no ` +
 	`","errorCode":"AccessDeniedException","errorMessage":"User: arn:aws:sts:: is not authorized to perform: ` +
 	` on resource:  because no identity-based policy allows the  action` +
@@ -134,7 +149,8 @@ var dictionary = []byte(`,"errorCode":"ThrottlingException","errorMessage":"Rate
 	`UPDATE_DEVICE_CERTIFICATE","changes":[{"kind":"certificate-status","resource":"","from":"ACTIVE","to":"INACTIVE"},` +
 	`"invokedBy":"iot.amazonaws.com"},"eventType":"AwsServiceEvent",` +
 	`"eventSource":"iam.amazonaws.com","eventSource":"sts.amazonaws.com","eventSource":"sns.amazonaws.com",` +
-	`"userIdentity":{"type":"AssumedRole","principalId":"AROA","arn":"arn:aws:sts::","accountId":"","accessKeyId":"ASIA",` +
+	`"userIdentity":{"type":"AssumedRole","principalId":"AROA","arn":"arn:aws:sts::","accountId":"",` +
+	`"accessKeyId":"ASIA",` +
 	`"sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA","arn":"arn:aws:iam:::role/","accountId":"` +
 	`","userName":""},"attributes":{"creationDate":"","mfaAuthenticated":"false"}}` +
 	`"userIdentity":{"type":"IAMUser","principalId":"AIDA","arn":"arn:aws:iam:::user/","userName":"` +
@@ -142,7 +158,8 @@ var dictionary = []byte(`,"errorCode":"ThrottlingException","errorMessage":"Rate
 	`"userAgent":"aws-cli/2. md/awscrt#0. exec-env/ md/prompt#off md/command#iot.` +
 	`{"eventVersion":"1.11","eventTime":"2026-01-01T00:00:00.000Z","recipientAccountId":"000000000000",` +
 	`"eventSource":"iot.amazonaws.com","eventName":"DescribeThing","awsRegion":"us-east-1",` +
-	`"sourceIPAddress":"127.0.0.1","userAgent":"aws-sdk-go-v2/1. ua/2.1 os/linux lang/go#1. md/GOOS#linux md/GOARCH#amd64` +
+	`"sourceIPAddress":"127.0.0.1","userAgent":"aws-sdk-go-v2/1. ua/2.1 os/linux lang/go#1. md/GOOS#linux` +
+	` md/GOARCH#amd64` +
 	` api/iot#1.","userIdentity":{"type":"Root","principalId":"000000000000","arn":"arn:aws:iam::000000000000:root",` +
 	`"accountId":"000000000000","accessKeyId":"AKIA"},"requestID":"","eventID":"","readOnly":false,` +
 	`"resources":[{"ARN":"arn:aws:iot:us-east-1:000000000000:thing/","accountId":"000000000000"}],` +

@@ -70,6 +70,7 @@ type Options struct {
 // called at the same time; Run must run for anything to be stored.
 type Log struct {
 	o     Options
+	most  int         // maxWaiting
 	loose atomic.Bool // there may be loose lines of this node
 	kick  chan struct{}
 
@@ -77,6 +78,7 @@ type Log struct {
 	waiting []byte // lines
 	lines   int    // in waiting
 	lost    int64  // records that did not fit
+	told    time.Time
 	strange stranger
 
 	// What follows belongs to Run.
@@ -99,7 +101,7 @@ type pending struct {
 // New returns a log.
 func New(o Options) *Log {
 	return &Log{
-		o: o, kick: make(chan struct{}, 1), seal: newSealing(o.Key), naming: true,
+		o: o, most: maxWaiting, kick: make(chan struct{}, 1), seal: newSealing(o.Key), naming: true,
 		head:    Head{Chain: o.Node, Seal: make([]byte, sealSize)},
 		waiting: make([]byte, 0, 1<<20),
 	}
@@ -128,15 +130,15 @@ func (l *Log) Done(ctx context.Context, e *Event) {
 	if e.Account == "" && !written && !l.strange.admit(e) {
 		return
 	}
+	if l.lines >= l.most || len(l.waiting) >= maxWaitingBytes {
+		l.lost++
+		return
+	}
 	l.add(e)
 }
 
 // add buffers a record. The lock is held.
 func (l *Log) add(e *Event) {
-	if l.lines >= maxWaiting || len(l.waiting) >= maxWaitingBytes {
-		l.lost++
-		return
-	}
 	l.waiting = AppendLine(l.waiting, e)
 	if l.lines++; l.lines == sealAt {
 		select {
@@ -223,7 +225,7 @@ func (l *Log) Head() *Head { return l.shown.Load() }
 // gather makes batches of what waits, if anything does.
 func (l *Log) gather(ctx context.Context, ending bool) error {
 	p := &pending{own: split(l.take(ending))}
-	lines := p.own
+	var lines [][]byte
 	adopting := time.Since(l.adopting) >= adoptEvery
 	if l.loose.Swap(false) || adopting || ending {
 		rows, err := l.o.Store.LooseCalls(ctx, l.o.Node, l.o.Silence, loosePage)
@@ -241,7 +243,8 @@ func (l *Log) gather(ctx context.Context, ending bool) error {
 			l.loose.Store(true)
 		}
 	}
-	if len(lines) == 0 {
+	// The change of a call comes before what became of the call.
+	if lines = append(lines, p.own...); len(lines) == 0 {
 		return nil
 	}
 	inOrder(lines)
@@ -291,7 +294,8 @@ func (l *Log) take(ending bool) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.o.Now()
-	if l.lost > 0 && l.lines < maxWaiting/2 {
+	if l.lost > 0 && (ending || time.Since(l.told) >= sumEvery) {
+		l.told = time.Now()
 		l.o.Log.Warn("the call log is not complete", "records", l.lost)
 		e := &Event{
 			Time: now, Source: Source, Name: "CallRecordsLost", Internal: true,

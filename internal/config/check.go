@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 var (
@@ -104,6 +105,10 @@ func (c *Config) validateScope() error {
 	if !regionPattern.MatchString(c.Region) {
 		errs = append(errs, fmt.Errorf("region: %q is not 2 to 64 lower-case letters, digits and hyphens: "+
 			"try us-east-1", c.Region))
+	}
+	if c.CallLogRetention != 0 && c.CallLogRetention < time.Hour {
+		errs = append(errs, fmt.Errorf("call-log-retention: %s is less than an hour: try 2160h, or 0 for ever",
+			c.CallLogRetention))
 	}
 	return errors.Join(errs...)
 }

@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 
 		MQTTListen: "127.0.0.1:8883", EndpointDomain: "iot.localhost", GatewayStaleLimit: time.Minute,
 		GatewayQueueMessages: 10000, GatewayQueueBytes: 4 << 20, GatewayAddressRate: 200, GatewayClientRate: 5,
-		GatewaySessionExpiry: time.Hour, BrokerIdentity: "none",
+		GatewaySessionExpiry: time.Hour, BrokerIdentity: "none", CallLogRetention: 90 * 24 * time.Hour,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -58,7 +58,8 @@ var (
 	rules = []string{"internal/policy", "internal/mqtt", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
 		"internal/pki/crl", "internal/pki/ocsp",
 		"internal/audit/check", "internal/mitigation/action"}
-	features = []string{"internal/fleet", "internal/identity", "internal/calllog", "internal/audit", "internal/notify", "internal/mitigation"}
+	features = []string{"internal/fleet", "internal/identity", "internal/calllog", "internal/audit", "internal/notify",
+		"internal/mitigation"}
 	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/iotdata",
 		"internal/cordonapi"}
 	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi",

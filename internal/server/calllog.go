@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
@@ -59,10 +60,9 @@ func eventOf(r *awswire.Record) calllog.Event {
 	}
 	for i := range r.Needs {
 		arn := r.Needs[i].Resource
-		if !strings.HasPrefix(arn, "arn:") || i > 0 && arn == r.Needs[i-1].Resource || len(e.Resources) == calllog.MaxResources {
-			continue
+		if len(e.Resources) < calllog.MaxResources && strings.HasPrefix(arn, "arn:") && !slices.Contains(e.Resources, arn) {
+			e.Resources = append(e.Resources, arn)
 		}
-		e.Resources = append(e.Resources, arn)
 	}
 	return e
 }

@@ -168,6 +168,13 @@ var otherFills = []fill{
 		SELECT @scope, 's' || (10000000 + i), 'DAILY', '', '', '[]', 1, 0, i FROM r`},
 	{400, `INSERT INTO tags (scope, arn, key, value)
 		SELECT @scope, 'arn:aws:iot:eu-central-1:111111111111:policy/p10000001', 'k' || i, '' FROM r`},
+	{1, `INSERT INTO call_batches (chain, number, lines, first_at, last_at, previous, names, digest, seal, body, marks)
+		SELECT 'n10000001', i, 1, i, i, 'p', '', 'd', 's', 'b', 'm' FROM r`},
+	{4, `INSERT INTO call_batches (chain, number, lines, first_at, last_at, previous, names, digest, seal)
+		SELECT 'n' || (20000000 + i), 1, 1, i, i, 'p', '', 'd', 's' FROM r`},
+	{4, `INSERT INTO call_chains (chain, number, seal, named)
+		SELECT 'n' || (20000000 + i), 1, 's', CASE WHEN i % 100 = 0 THEN 0 ELSE 1 END FROM r`},
+	{800, `INSERT INTO call_loose (node, lines) SELECT 'n10000001', 'l' FROM r`},
 	{4, `INSERT INTO accounts (id, name, status, operator, created_at)
 		SELECT '0000' || (10000000 + i), '', 'ENABLED', FALSE, 1 FROM r`},
 	{0, `INSERT INTO accounts (id, name, status, operator, created_at)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/fleetindex"
@@ -136,6 +137,11 @@ var listCalls = map[string][]listCase{
 		fleet.CACertificatePage{Ascending: true, Limit: 5},
 		fleet.CACertificatePage{After: numbered + mid, Ascending: true, Limit: 5}),
 	"CACertificatesOfSubject": eachPage((*Store).CACertificatesOfSubject, "s7"),
+	"CallBatches": {
+		callBatches(calllog.BatchQuery{To: 1e9, Limit: 5}),
+		callBatches(calllog.BatchQuery{From: mid, Seq: mid, To: 1e9, Limit: 5}),
+	},
+	"CallChain": {callChain(0), callChain(mid)},
 	"Certificates": eachPage((*Store).Certificates,
 		fleet.CertificatePage{Limit: 5}, fleet.CertificatePage{Ascending: true, Limit: 5},
 		fleet.CertificatePage{After: 1<<scopeShift + numbered + mid, Limit: 5},
@@ -226,6 +232,9 @@ var listCalls = map[string][]listCase{
 	"ImportBatches":  {importBatches(0), importBatches(mid)},
 	"InlinePolicies": {ofOwner((*Store).InlinePolicies)},
 	"IssuersNamed":   eachPage((*Store).IssuersNamed, "s7"),
+	"LooseCalls": {calls("of a node", func(ctx context.Context, s *Store) ([]calllog.Loose, error) {
+		return s.LooseCalls(ctx, "n10000001", time.Second, 5)
+	})},
 	"LogLevels": eachPage((*Store).LogLevels,
 		fleet.LogLevelPage{Limit: 5}, fleet.LogLevelPage{After: logTarget(mid), Limit: 5},
 		fleet.LogLevelPage{Type: fleet.LogGroup, Limit: 5},
@@ -328,6 +337,9 @@ var listCalls = map[string][]listCase{
 	"ThingTypes": eachPage((*Store).ThingTypes,
 		fleet.TypeQuery{Limit: 5}, fleet.TypeQuery{After: filledName("y", mid), Limit: 5},
 		fleet.TypeQuery{Prefix: "y1", After: filledName("y", mid), Limit: 5}),
+	"UnnamedCalls": {
+		calls("all", func(ctx context.Context, s *Store) ([]calllog.Head, error) { return s.UnnamedCalls(ctx, "n", 5) }),
+	},
 	"Things": eachPage((*Store).Things, thingQueries()...),
 	"ThingsOfPrincipal": eachPage((*Store).ThingsOfPrincipal,
 		attachmentQueries(filledCertificate(1), filledName("t", mid))...),
@@ -463,6 +475,18 @@ func findingPages() (list []listCase) {
 		list = append(list, c)
 	}
 	return list
+}
+
+func callBatches(q calllog.BatchQuery) listCase {
+	return calls(fmt.Sprintf("%+v", q), func(ctx context.Context, s *Store) ([]*calllog.Batch, error) {
+		return s.CallBatches(ctx, q)
+	})
+}
+
+func callChain(after int64) listCase {
+	return calls(fmt.Sprint(after), func(ctx context.Context, s *Store) ([]*calllog.Batch, error) {
+		return s.CallChain(ctx, "n10000001", after, 5)
+	})
 }
 
 func importBatches(after int64) listCase {
@@ -601,6 +625,8 @@ func TestListsAreReadByIndex(t *testing.T) {
 // notLists are methods that return several values, or take them, and list
 // nothing that a caller asks for.
 var notLists = map[string]string{
+	"CallSeal":        "a seal",
+	"CallsPurged":     "a time and its proof",
 	"Apply":           "the positions of changes",
 	"ClaimDeliveries": "the deliveries that it claimed",
 	"ClaimSilent":     "the nodes that it claimed",
