@@ -44,8 +44,8 @@ type topicDeadLetters struct {
 
 // Help returns what is written by hand.
 func (*topicDeadLetters) Help() string {
-	return `List the deliveries of the account and region that were given up: refused for good,
-or tried for an hour. They are kept as long as what audits found.
+	return `List the deliveries of the account and region that were given up: refused for
+good, or tried for an hour. They are kept as long as what audits found.
 
 Usage: cordon topic dead-letters [flags]
 

@@ -23,6 +23,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/cordontest"
 	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/notify/deliver"
 	"github.com/cordon-iot/cordon/internal/server"
 )
 
@@ -51,7 +52,7 @@ func serve(text string) cli.Serve {
 		if err := json.Unmarshal([]byte(text), &h.stops); err != nil {
 			return err
 		}
-		s, err := server.Start(ctx, cfg, log, server.Options{Hook: h.at})
+		s, err := server.Start(ctx, cfg, log, server.Options{Hook: h.at, Delivery: hasty, DeliveryHook: h.delivering})
 		if err != nil {
 			return err
 		}
@@ -79,6 +80,20 @@ type hook struct {
 	log   *slog.Logger
 	mu    sync.Mutex
 	stdin *bufio.Reader
+	// passed counts how often a point of deliveries was passed.
+	passed map[deliver.Point]int
+}
+
+// delivering stops at points of deliveries, whose slices are counted.
+func (h *hook) delivering(p deliver.Point) {
+	h.mu.Lock()
+	if h.passed == nil {
+		h.passed = map[deliver.Point]int{}
+	}
+	h.passed[p]++
+	n := h.passed[p]
+	h.mu.Unlock()
+	h.at(durable.Point{ID: durable.ID{Kind: "delivery"}, Place: string(p), Slice: n})
 }
 
 func (h *hook) at(p durable.Point) {
