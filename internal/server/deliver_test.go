@@ -223,8 +223,9 @@ func TestAnotherNodeDeliversWhatADeadOneHeld(t *testing.T) {
 	rig := told(t, "postgres", r, messages)
 	dead := launch(t, rig.cfg, stop{"delivery", string(deliver.AfterSend), 3, killed})
 	dead.wantKilled(t)
-	other := start(t, rig.cfg)
-	third := start(t, rig.cfg)
+	other, third := launch(t, rig.cfg), launch(t, rig.cfg)
+	other.awaitReady(t)
+	third.awaitReady(t)
 	r.await("/a", messages)
 	r.await("/b", messages)
 	cordontest.Await(t, "nothing waits", func() bool { return backlog(t, other.ops, "WAITING") == "0" })
@@ -319,7 +320,8 @@ func TestAWebhookFromItsConfirmationToItsDeadLetters(t *testing.T) {
 	hook := "http://" + r.address + "/hook"
 	subscribe(t, c, "alarms", hook, notify.Unconfirmed)
 	cordontest.Await(t, "a request to confirm comes", func() bool { return r.count("/hook") == 1 })
-	asked := verify(t, r.posts("/hook")[0], "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+	asked := verify(t, r.posts("/hook")[0],
+		"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 	confirm(t, c, "alarms", "wrong", true)
 	confirm(t, c, "alarms", fmt.Sprint(asked["Token"]), false)
 
@@ -347,8 +349,9 @@ func TestAWebhookFromItsConfirmationToItsDeadLetters(t *testing.T) {
 	if err != nil || len(dead) != 3 || dead[0].Error != "the endpoint answered with status 410" || dead[0].Attempt != 1 {
 		t.Fatalf("got %+v, %v, want three that were refused at once", dead, err)
 	}
-	if n, err := c.Store().Replay(t.Context(), scope, []int64{dead[0].Seq, dead[1].Seq}, time.Now(), 10); n != 2 || err != nil {
-		t.Fatalf("got %d, %v", n, err)
+	seqs := []int64{dead[0].Seq, dead[1].Seq}
+	if n, err := c.Store().Replay(t.Context(), scope, seqs, time.Now(), 10); n != 2 || err != nil {
+		t.Fatalf("got %d, %v, want two replayed", n, err)
 	}
 	cordontest.Await(t, "they come", func() bool { return r.count("/gone") == 5 })
 	cordontest.Await(t, "one is dead still", func() bool { return backlog(t, c.OpsURL(), "DEAD") == "1" })
