@@ -12,6 +12,8 @@ type Need struct {
 	// Keys are values of condition keys for this need alone, such as
 	// aws:RequestTag/x, aws:TagKeys or iam:PassedToService.
 	Keys map[string][]string
+	// Err says why it is not known what the call needs: the call fails with it.
+	Err error
 }
 
 // Access says what a call of an operation needs. Its input is a pointer to the
@@ -64,6 +66,11 @@ func accesses(s Service) (map[string]Access, error) {
 // authorize keeps what a call needs, and refuses it unless its caller has that.
 func (c *call) authorize(ctx context.Context, route *route, in any) (context.Context, error) {
 	needs := route.access(ctx, in)
+	for _, need := range needs {
+		if need.Err != nil {
+			return ctx, need.Err
+		}
+	}
 	c.needs = needs
 	ctx = context.WithValue(ctx, needsKey{}, needs)
 	if c.Authorize == nil || route.served.open || c.caller.AccessKeyID == "" {

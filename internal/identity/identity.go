@@ -90,6 +90,9 @@ type Store interface {
 	// ManagedPolicy is a policy of an account, or one of AWS, or a NotFound
 	// fault.
 	ManagedPolicy(ctx context.Context, account, arn string) (*ManagedPolicy, error)
+	// AddUserKey stores a key of the user whose name it has. It is NotFound where
+	// there is no such user, and Limit where that user has too many.
+	AddUserKey(ctx context.Context, k SealedKey) error
 	// Secret returns the sealed value of a secret. When there is none it stores
 	// the one offered; the first one stored is the one that everybody gets. An
 	// offer of nil stores nothing and may return nil.
@@ -179,6 +182,14 @@ func (s *Service) CreateAccount(ctx context.Context, id, name string) (AccessKey
 	key := NewAccessKey()
 	key.Account = Account{ID: id, Name: name, Status: Active, Created: s.Now()}
 	return key, s.Store.CreateAccount(ctx, s.sealed(key))
+}
+
+// CreateUserKey makes a key for a user, whose secret is never shown again. A user
+// who is not there is NotFound, one who has too many keys Limit.
+func (s *Service) CreateUserKey(ctx context.Context, account, user string) (*AccessKey, error) {
+	key := NewAccessKey()
+	key.Account, key.User, key.Status = Account{ID: account}, &User{Account: account, Name: user}, KeyActive
+	return &key, s.Store.AddUserKey(ctx, s.sealed(key))
 }
 
 // AccessKey returns a key with its secret, or a NotFound fault.
