@@ -276,7 +276,12 @@ func TestOrder(t *testing.T) {
 			return nil
 		},
 		Services: []Service{{Access: map[string]Access{
-			"Greet": On(func(_ context.Context, in *greeting) []Need { return []Need{{"hello:Greet", *in.Name, nil}} }),
+			"Greet": On(func(_ context.Context, in *greeting) []Need {
+				if strings.Contains(*in.Name, "unknown") {
+					return []Need{{Err: fault.New(fault.Unavailable, "try again")}}
+				}
+				return []Need{{Action: "hello:Greet", Resource: *in.Name}}
+			}),
 		}}},
 	}, Op(greet("Greet", "POST", "/greet/{name}"), func(context.Context, *greeting) (*greeting, error) {
 		return nil, fault.New(fault.NotFound, "nobody here")
@@ -304,6 +309,8 @@ func TestOrder(t *testing.T) {
 		{"a session", signed(session("SESSION", "AROA:me")), 404, "ResourceNotFoundException", "nobody here"},
 		{"a malformed body", signed(malformed, denied), 400, "InvalidRequestException", "not valid JSON"},
 		{"a caller without permission", signed(denied), 403, "AccessDeniedException", "not you"},
+		{"needs that nobody knows", signed(func(s *sent) { s.path = "/greet/unknown" }), 503, "ServiceUnavailableException",
+			"try again"},
 		{"an invalid member", signed(invalid), 400, "InvalidRequestException", "1 validation error detected"},
 		{"the operation", signed(), 404, "ResourceNotFoundException", "nobody here"},
 		{"a broken key store", signed(func(s *sent) { s.key = "BROKEN" }), 500, "InternalFailureException",

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
+	"github.com/cordon-iot/cordon/internal/iamapi"
 	"github.com/cordon-iot/cordon/internal/iotapi"
 	"github.com/cordon-iot/cordon/internal/iotdata"
 	"github.com/cordon-iot/cordon/internal/stsapi"
@@ -24,6 +25,7 @@ func coverageReference() string {
 	coverage(&b, "AWS IoT: audit, mitigation and registry", iotapi.New(iotapi.Config{}))
 	coverage(&b, "AWS IoT: data plane", iotdata.New(iotdata.Config{}))
 	coverage(&b, "AWS STS", stsapi.New(stsapi.Config{}))
+	coverage(&b, "AWS IAM", iamapi.New(iamapi.Config{}))
 	coverage(&b, "Cordon's own service", cordonapi.New(cordonapi.Config{}))
 	return b.String()
 }

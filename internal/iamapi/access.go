@@ -228,12 +228,25 @@ func (a *API) userAccess() map[string]awswire.Access {
 
 func (a *API) policyAccess() map[string]awswire.Access {
 	return map[string]awswire.Access{
-		"GetPolicy":               ofPolicy(a, "GetPolicy", func(in *wire.GetPolicyRequest) *string { return in.PolicyARN }),
-		"DeletePolicy":            ofPolicy(a, "DeletePolicy", func(in *wire.DeletePolicyRequest) *string { return in.PolicyARN }),
-		"CreatePolicyVersion":     ofPolicy(a, "CreatePolicyVersion", func(in *wire.CreatePolicyVersionRequest) *string { return in.PolicyARN }),
-		"GetPolicyVersion":        ofPolicy(a, "GetPolicyVersion", func(in *wire.GetPolicyVersionRequest) *string { return in.PolicyARN }),
-		"ListPolicyVersions":      ofPolicy(a, "ListPolicyVersions", func(in *wire.ListPolicyVersionsRequest) *string { return in.PolicyARN }),
-		"SetDefaultPolicyVersion": ofPolicy(a, "SetDefaultPolicyVersion", func(in *wire.SetDefaultPolicyVersionRequest) *string { return in.PolicyARN }),
-		"DeletePolicyVersion":     ofPolicy(a, "DeletePolicyVersion", func(in *wire.DeletePolicyVersionRequest) *string { return in.PolicyARN }),
+		"GetPolicy": ofPolicy(a, "GetPolicy", func(in *wire.GetPolicyRequest) *string {
+			return in.PolicyARN
+		}),
+		"DeletePolicy": ofPolicy(a, "DeletePolicy", func(in *wire.DeletePolicyRequest) *string {
+			return in.PolicyARN
+		}),
+		"CreatePolicyVersion": ofPolicy(a, "CreatePolicyVersion", func(in *wire.CreatePolicyVersionRequest) *string {
+			return in.PolicyARN
+		}),
+		"GetPolicyVersion": ofPolicy(a, "GetPolicyVersion", func(in *wire.GetPolicyVersionRequest) *string {
+			return in.PolicyARN
+		}),
+		"ListPolicyVersions": ofPolicy(a, "ListPolicyVersions", func(in *wire.ListPolicyVersionsRequest) *string {
+			return in.PolicyARN
+		}),
+		"SetDefaultPolicyVersion": ofPolicy(a, "SetDefaultPolicyVersion",
+			func(in *wire.SetDefaultPolicyVersionRequest) *string { return in.PolicyARN }),
+		"DeletePolicyVersion": ofPolicy(a, "DeletePolicyVersion", func(in *wire.DeletePolicyVersionRequest) *string {
+			return in.PolicyARN
+		}),
 	}
 }

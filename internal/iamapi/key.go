@@ -53,7 +53,9 @@ func (a *API) createAccessKey(ctx context.Context, in *wire.CreateAccessKeyReque
 	}}, nil
 }
 
-func (a *API) listAccessKeys(ctx context.Context, in *wire.ListAccessKeysRequest) (*wire.ListAccessKeysResponse, error) {
+func (a *API) listAccessKeys(ctx context.Context, in *wire.ListAccessKeysRequest) (
+	*wire.ListAccessKeysResponse, error,
+) {
 	name, err := needUserName(ctx, in.UserName)
 	if err != nil {
 		return nil, err

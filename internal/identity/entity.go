@@ -2,6 +2,7 @@ package identity
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -134,10 +135,24 @@ type EntityPage struct {
 	Usage PolicyUsage
 }
 
-// EntityPlace is where something stands in a list. Names are without case.
+// EntityPlace is where something stands in a list: by its path and its name
+// without case or, where these are long, by its number.
 type EntityPlace struct {
-	Path string `json:"p"`
-	Name string `json:"n"`
+	Path string `json:"p,omitempty"`
+	Name string `json:"n,omitempty"`
+	Seq  int64  `json:"s,omitempty"`
+}
+
+// maxPlace is how many bytes of JSON a place may have: the markers of IAM have at
+// most 320 characters.
+const maxPlace = 180
+
+func placeOf(seq int64, path, name string) EntityPlace {
+	p := EntityPlace{Path: path, Name: Fold(name)}
+	if text, err := json.Marshal(p); err != nil || len(text) > maxPlace {
+		return EntityPlace{Seq: seq}
+	}
+	return p
 }
 
 // PolicyUsage narrows a list of policies.
@@ -165,16 +180,16 @@ func (r *Role) ARN() string { return entityARN(r.Account, "role", r.Path, r.Name
 func (p *ManagedPolicy) ARN() string { return entityARN(p.Account, "policy", p.Path, p.Name) }
 
 // Place is where the user stands in lists.
-func (u *User) Place() EntityPlace { return EntityPlace{u.Path, Fold(u.Name)} }
+func (u *User) Place() EntityPlace { return placeOf(u.Seq, u.Path, u.Name) }
 
 // Place is where the group stands in lists.
-func (g *Group) Place() EntityPlace { return EntityPlace{g.Path, Fold(g.Name)} }
+func (g *Group) Place() EntityPlace { return placeOf(g.Seq, g.Path, g.Name) }
 
 // Place is where the role stands in lists.
-func (r *Role) Place() EntityPlace { return EntityPlace{r.Path, Fold(r.Name)} }
+func (r *Role) Place() EntityPlace { return placeOf(r.Seq, r.Path, r.Name) }
 
 // Place is where the policy stands in lists.
-func (p *ManagedPolicy) Place() EntityPlace { return EntityPlace{p.Path, Fold(p.Name)} }
+func (p *ManagedPolicy) Place() EntityPlace { return placeOf(p.Seq, p.Path, p.Name) }
 
 // Fold is a name without case, in which it is unique. Names are ASCII.
 func Fold(name string) string { return strings.ToLower(name) }

@@ -18,6 +18,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/guard"
+	"github.com/cordon-iot/cordon/internal/iamapi"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/iotapi"
 	"github.com/cordon-iot/cordon/internal/iotdata"
@@ -70,6 +71,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 			}),
 			iotdata.New(iotdata.Config{Store: s.store}),
 			stsapi.New(stsapi.Config{Roles: s.identity, Authorize: authorize}),
+			iamapi.New(iamapi.Config{Store: s.store, Keys: s.identity, Pages: pages, Now: s.now}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
 				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,

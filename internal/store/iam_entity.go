@@ -102,6 +102,12 @@ func (t entityTable[T]) find(ctx context.Context, q querier, account, name strin
 
 // list returns a page of rows by path and name.
 func (t entityTable[T]) list(ctx context.Context, q querier, account string, p identity.EntityPage) ([]*T, error) {
+	if p.After.Seq != 0 {
+		var err error
+		if p.After, err = t.placed(ctx, q, account, p.After.Seq); err != nil {
+			return nil, err
+		}
+	}
 	list, err := all(ctx, q, `SELECT `+t.columns+` FROM `+t.name+`
 		WHERE account = @account AND (path, folded) > (@path, @name) AND path < @end`+usageConditions[p.Usage]+`
 		ORDER BY path, folded LIMIT @limit`,
@@ -113,6 +119,23 @@ func (t entityTable[T]) list(ctx context.Context, q querier, account string, p i
 		return nil, fmt.Errorf("list %s: %w", t.name, err)
 	}
 	return list, nil
+}
+
+// placed returns where the row with a number stands. One that is gone is an
+// Invalid fault.
+func (t entityTable[T]) placed(ctx context.Context, q querier, account string, seq int64) (
+	identity.EntityPlace, error,
+) {
+	place, ok, err := one(ctx, q, `SELECT path, folded FROM `+t.name+` WHERE seq = @seq AND account = @account`,
+		args{"seq": seq, "account": account},
+		func(r scanner) (p identity.EntityPlace, err error) { return p, r.Scan(&p.Path, &p.Name) })
+	if err != nil {
+		return place, fmt.Errorf("find a place in %s: %w", t.name, err)
+	}
+	if !ok {
+		return place, fault.New(fault.Invalid, "What the marker stands behind was deleted: list from the beginning.")
+	}
+	return place, nil
 }
 
 // noSuchEntity is what is said where there is no row of a name.

@@ -86,6 +86,29 @@ func TestNamesOfIdentities(t *testing.T) {
 	})
 }
 
+func TestALongPlaceIsFoundByItsNumber(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx, path := t.Context(), "/"+strings.Repeat("p", 500)+"/"
+		makeAccounts(t, s)
+		for _, name := range []string{"a", "b", "c"} {
+			makeUser(t, s, here.Account, path, name)
+		}
+		all, err := s.Users(ctx, here.Account, identity.EntityPage{Prefix: "/", Limit: 9})
+		ok(t, err)
+		place := all[1].Place()
+		if place.Path != "" || place.Seq == 0 {
+			t.Errorf("got place %+v, want a number alone", place)
+		}
+		rest, err := s.Users(ctx, here.Account, identity.EntityPage{Prefix: path, After: place, Limit: 9})
+		ok(t, err)
+		if len(rest) != 1 || rest[0].Name != "c" {
+			t.Errorf("got %d users behind b, want c", len(rest))
+		}
+		_, err = s.Users(ctx, there.Account, identity.EntityPage{Prefix: "/", After: place, Limit: 9})
+		wantFault(t, err, fault.Invalid, "deleted")
+	})
+}
+
 func TestIdentitiesAreListedByPath(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()

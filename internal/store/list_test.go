@@ -239,9 +239,9 @@ var listCalls = map[string][]listCase{
 		fleet.LogLevelPage{Limit: 5}, fleet.LogLevelPage{After: logTarget(mid), Limit: 5},
 		fleet.LogLevelPage{Type: fleet.LogGroup, Limit: 5},
 		fleet.LogLevelPage{Type: fleet.LogGroup, After: logTarget(mid), Limit: 5}),
-	"ManagedPolicies": slices.Concat(entityPages((*Store).ManagedPolicies, "p", ""),
-		entityPages((*Store).ManagedPolicies, "p", identity.UsageAttached),
-		entityPages((*Store).ManagedPolicies, "p", identity.UsageBoundary)),
+	"ManagedPolicies": slices.Concat(entityPages((*Store).ManagedPolicies, "p", 4*numbered, ""),
+		entityPages((*Store).ManagedPolicies, "p", 4*numbered, identity.UsageAttached),
+		entityPages((*Store).ManagedPolicies, "p", 4*numbered, identity.UsageBoundary)),
 	"ManagedVersions": {calls("of a policy", func(ctx context.Context, s *Store) ([]identity.PolicyVersion, error) {
 		return s.ManagedVersions(ctx, here.Account, "arn:aws:iam::111111111111:policy/0/"+filledName("p", mid))
 	})},
@@ -294,7 +294,7 @@ var listCalls = map[string][]listCase{
 		fleet.RoleAliasPage{Limit: 5}, fleet.RoleAliasPage{After: filledName("a", mid), Limit: 5},
 		fleet.RoleAliasPage{Ascending: true, Limit: 5},
 		fleet.RoleAliasPage{Ascending: true, After: filledName("a", mid), Limit: 5}),
-	"Roles": entityPages((*Store).Roles, "r", ""),
+	"Roles": entityPages((*Store).Roles, "r", 3*numbered, ""),
 	"Schedules": {
 		calls("first", func(ctx context.Context, s *Store) ([]*audit.Schedule, error) {
 			return s.Schedules(ctx, here, "", 5)
@@ -347,21 +347,22 @@ var listCalls = map[string][]listCase{
 		return s.TopicTags(ctx, topicOfTests)
 	})},
 	"Topics":     {topicPage(""), topicPage(filledName("n", mid))},
-	"UserGroups": entityPages((*Store).UserGroups, "g", ""),
+	"UserGroups": entityPages((*Store).UserGroups, "g", 2*numbered, ""),
 	"UserKeys": {calls("of a user", func(ctx context.Context, s *Store) ([]identity.UserKey, error) {
 		return s.UserKeys(ctx, here.Account, filledName("u", mid))
 	})},
-	"Users":     entityPages((*Store).Users, "u", ""),
+	"Users":     entityPages((*Store).Users, "u", numbered, ""),
 	"Withdrawn": {withdrawn(""), withdrawn(filledName("s", mid))},
 }
 
 // entityPages are pages of a list of identities: the first, one in the middle,
 // and those below a path.
 func entityPages[T any](method func(*Store, context.Context, string, identity.EntityPage) ([]*T, error), name string,
-	usage identity.PolicyUsage,
+	seq int64, usage identity.PolicyUsage,
 ) (list []listCase) {
 	for _, p := range []identity.EntityPage{
 		{Prefix: "/"}, {Prefix: "/", After: identity.EntityPlace{Path: "/2/", Name: filledName(name, mid)}},
+		{Prefix: "/", After: identity.EntityPlace{Seq: seq + 2}},
 		{Prefix: "/3/"}, {Prefix: "/3/", After: identity.EntityPlace{Path: "/3/", Name: filledName(name, mid)}},
 	} {
 		p.Limit, p.Usage = 5, usage
