@@ -18,7 +18,7 @@ import (
 
 // call is one request on its way through the pipeline.
 type call struct {
-	*handler
+	*Handler
 	id      string
 	w       http.ResponseWriter
 	r       *http.Request

@@ -72,8 +72,8 @@ type Config struct {
 // the answer. Nobody receives it.
 const statusClientLeft = 499
 
-// handler answers calls.
-type handler struct {
+// Handler answers calls.
+type Handler struct {
 	Config
 	services map[string]*service // by the names that are signed
 	visited  map[string]*service // by the operations that may come unsigned
@@ -86,8 +86,8 @@ type handler struct {
 //
 // The handler never cleans or redirects a path. Several services share it; the
 // service in the credential scope of the signature chooses among them.
-func NewHandler(cfg Config) (http.Handler, error) {
-	h := &handler{Config: cfg, services: map[string]*service{}, visited: map[string]*service{}}
+func NewHandler(cfg Config) (*Handler, error) {
+	h := &Handler{Config: cfg, services: map[string]*service{}, visited: map[string]*service{}}
 	if h.Now == nil {
 		h.Now = time.Now
 	}
@@ -120,9 +120,9 @@ func NewHandler(cfg Config) (http.Handler, error) {
 }
 
 // ServeHTTP answers one call.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
-	c := &call{handler: h, id: *restjson.FreshToken(), w: w, r: r, caller: visitor(r), begun: start, ctx: r.Context()}
+	c := &call{Handler: h, id: *restjson.FreshToken(), w: w, r: r, caller: visitor(r), begun: start, ctx: r.Context()}
 	body, err := c.run()
 	rec := c.record()
 	header := w.Header()

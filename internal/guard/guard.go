@@ -163,6 +163,20 @@ func (c *Client) judgeURL(u *url.URL) error {
 	if c.options.Proxy == nil {
 		return nil // the socket is judged
 	}
+	return c.judgeLiteral(u)
+}
+
+// Literal refuses a URL that no call can be made to, as far as can be seen
+// without resolving a name: the host may be an address. The error is a *Refusal.
+func (c *Client) Literal(u *url.URL) error {
+	if err := c.judgeURL(u); err != nil {
+		return err
+	}
+	return c.judgeLiteral(u)
+}
+
+// judgeLiteral judges the host of a URL if it is an address.
+func (c *Client) judgeLiteral(u *url.URL) error {
 	if strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), "localhost") {
 		return c.judge(netip.IPv6Loopback())
 	}

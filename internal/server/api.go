@@ -81,8 +81,12 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	if err != nil {
 		return err
 	}
+	s.services = handler.Services
 	return s.listen(ctx, handler)
 }
+
+// Services are what the API serves.
+func (s *Server) Services() []awswire.Service { return s.services }
 
 // authorize permits nothing that needs a permission.
 func authorize(_ context.Context, needs []awswire.Need) error {

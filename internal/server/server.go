@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/durable"
@@ -73,6 +74,7 @@ type Server struct {
 	seen     *seen.Recorder
 	ops      *ops.Server
 	api      *http.Server
+	services []awswire.Service
 	listener net.Listener
 	hooks    *hookServer // nil where no address is set
 	devices  devices

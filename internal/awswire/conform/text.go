@@ -44,6 +44,18 @@ func (f *textForm) inside(n int) (text string, ok bool) {
 	return text, utf8.RuneCountInString(text) == n && f.whole.MatchString(text)
 }
 
+// different is text i of those that match, as far as some are found by their
+// lengths.
+func (f *textForm) different(i int) (text string) {
+	var list []string
+	for n := 1; n <= 64 && len(list) <= i; n++ {
+		if one, ok := f.inside(n); ok {
+			list = append(list, one)
+		}
+	}
+	return list[i%len(list)]
+}
+
 // outside are texts of n characters that do not match but for one character,
 // at either end.
 func (f *textForm) outside(n int) (list []string) {

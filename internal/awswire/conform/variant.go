@@ -206,7 +206,11 @@ func (w *variantWriter) collection(s spot, sh *Shape) {
 	if sh.Max != nil {
 		hi := *sh.Max
 		w.passes(s, fmt.Sprintf("%d items", hi), w.f.many(w.t, sh, int(hi)))
-		w.fails(s, fmt.Sprintf("%d items", hi+1), ruleAtMost+fmt.Sprint(hi), w.f.many(w.t, sh, int(hi+1)))
+		more := w.f.many(w.t, sh, int(hi+1))
+		if keys, isMap := more.(map[string]any); isMap && len(keys) <= int(hi) {
+			return // there are not so many keys
+		}
+		w.fails(s, fmt.Sprintf("%d items", hi+1), ruleAtMost+fmt.Sprint(hi), more)
 	}
 }
 
@@ -280,7 +284,11 @@ func (w *variantWriter) text(s spot, sh *Shape) {
 		}
 		rule := "Member must satisfy enum value set: [" + strings.Join(sh.Enum, ", ") + "]"
 		w.fails(s, "no value of the enum", rule, sh.Enum[0]+"_")
-		w.fails(s, "another case", rule, strings.ToLower(sh.Enum[0]))
+		for _, other := range []string{strings.ToLower(sh.Enum[0]), strings.ToUpper(sh.Enum[0])} {
+			if !slices.Contains(sh.Enum, other) {
+				w.fails(s, "another case", rule, other)
+			}
+		}
 		return
 	}
 	form := newTextForm(sh.Pattern)
@@ -294,6 +302,9 @@ func (w *variantWriter) text(s spot, sh *Shape) {
 	for _, n := range slices.Compact([]int{lo, hi}) {
 		if value, ok := form.inside(n); ok {
 			w.passes(s, fmt.Sprintf("%d characters", n), value)
+		}
+		if n > longText {
+			continue
 		}
 		for _, value := range form.outside(n) {
 			if s.header && strings.TrimFunc(value, notInHeaders) != value {
@@ -310,6 +321,10 @@ func (w *variantWriter) text(s spot, sh *Shape) {
 		w.fails(s, fmt.Sprintf("%d characters", hi+1), ruleAtMost+fmt.Sprint(hi), nearly(form, hi+1))
 	}
 }
+
+// longText is how long a text is, at which no character is put wrong: that one
+// short is refused is enough.
+const longText = 4096
 
 // nearly is a text of n characters, inside of the pattern where there is one.
 func nearly(form *textForm, n int) string {
@@ -343,11 +358,13 @@ func (f *Facts) least(t testing.TB, name string) any {
 		if sh.Enum != nil {
 			return sh.Enum[0]
 		}
-		text, ok := newTextForm(sh.Pattern).inside(max(1, int(value64(sh.Min))))
-		if !ok {
-			t.Fatalf("%s: no text of %d characters matches %s", name, value64(sh.Min), sh.Pattern)
+		lo := max(1, int(value64(sh.Min)))
+		for n := lo; n < lo+64; n++ {
+			if text, ok := newTextForm(sh.Pattern).inside(n); ok {
+				return text
+			}
 		}
-		return text
+		t.Fatalf("%s: no text of about %d characters matches %s", name, lo, sh.Pattern)
 	case "integer", "long":
 		return max(1, value64(sh.Min))
 	case "boolean":
@@ -393,7 +410,11 @@ func (f *Facts) different(t testing.TB, name string, i int) any {
 	case sh.Type == "string" && sh.Enum != nil:
 		return sh.Enum[i%len(sh.Enum)]
 	case sh.Type == "string" && (sh.Max == nil || int(*sh.Max) > len(least.(string))+len(strconv.Itoa(i))):
-		return least.(string) + strconv.Itoa(i)
+		form := newTextForm(sh.Pattern)
+		if text := least.(string) + strconv.Itoa(i); form.whole.MatchString(text) {
+			return text
+		}
+		return form.different(i)
 	}
 	return least
 }
