@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/iamapi"
 	"github.com/cordon-iot/cordon/internal/iotapi"
 	"github.com/cordon-iot/cordon/internal/iotdata"
+	"github.com/cordon-iot/cordon/internal/snsapi"
 	"github.com/cordon-iot/cordon/internal/stsapi"
 )
 
@@ -26,6 +27,7 @@ func coverageReference() string {
 	coverage(&b, "AWS IoT: data plane", iotdata.New(iotdata.Config{}))
 	coverage(&b, "AWS STS", stsapi.New(stsapi.Config{}))
 	coverage(&b, "AWS IAM", iamapi.New(iamapi.Config{}))
+	coverage(&b, "Amazon SNS: topics", snsapi.New(snsapi.Config{}))
 	coverage(&b, "Cordon's own service", cordonapi.New(cordonapi.Config{}))
 	return b.String()
 }

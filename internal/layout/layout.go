@@ -44,7 +44,7 @@ var layers = [][]string{
 	{"internal/gateway/seen"},
 	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
 	{"internal/store", "internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iamapi", "internal/stsapi",
-		"internal/iotlog", "internal/hook", "internal/pkiweb"},
+		"internal/snsapi", "internal/iotlog", "internal/hook", "internal/pkiweb"},
 	{"internal/store/storetest"},
 	{"internal/server"},
 	{"internal/cordontest", "internal/bench/swarm", "internal/bench/rival", "internal/demo"},
@@ -60,8 +60,8 @@ var (
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/calllog", "internal/audit", "internal/notify",
 		"internal/mitigation"}
-	parts    = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/iotdata",
-		"internal/cordonapi", "internal/iamapi"}
+	parts = []string{"internal/durable", "internal/store", "internal/awswire", "internal/iotapi", "internal/iotdata",
+		"internal/cordonapi", "internal/iamapi", "internal/snsapi"}
 	wires = []string{module + "/internal/awswire", module + "/internal/iotapi", module + "/internal/cordonapi",
 		module + "/internal/stsapi", module + "/internal/iamapi", module + "/internal/snsapi",
 		module + "/internal/cognitoapi"}
@@ -83,8 +83,8 @@ var bans = []ban{
 	{"the server hands settings and metrics down", slices.Concat(rules, features, parts),
 		[]string{module + "/internal/config", module + "/internal/ops"}},
 	{"front doors know no SQL",
-		[]string{"internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iamapi", "internal/hook",
-			"internal/awswire"}, sql},
+		[]string{"internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iamapi", "internal/snsapi",
+			"internal/hook", "internal/awswire"}, sql},
 }
 
 // owners are the only packages that import a module, so that it can be

@@ -60,7 +60,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	}
 	handler, err := awswire.NewHandler(awswire.Config{
 		Keys: keys{s.identity}, Throttle: s.throttle(), Begin: s.beginCall, Observe: s.observe, Now: s.now, Log: s.log,
-		Services: []awswire.Service{
+		Services: append(s.topics(client, pages), []awswire.Service{
 			iotapi.New(iotapi.Config{
 				Store:  s.store,
 				Audits: s.audits,
@@ -76,7 +76,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
 				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,
 			}),
-		},
+		}...),
 	})
 	if err != nil {
 		return err
