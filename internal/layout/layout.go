@@ -44,7 +44,7 @@ var layers = [][]string{
 	{"internal/gateway/seen"},
 	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
 	{"internal/store", "internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iamapi", "internal/stsapi",
-		"internal/snsapi", "internal/iotlog", "internal/hook", "internal/pkiweb"},
+		"internal/snsapi", "internal/cognitoapi", "internal/iotlog", "internal/hook", "internal/pkiweb"},
 	{"internal/store/storetest"},
 	{"internal/server"},
 	{"internal/cordontest", "internal/bench/swarm", "internal/bench/rival", "internal/demo"},

@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit/check"
 	"github.com/cordon-iot/cordon/internal/awswire"
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
+	"github.com/cordon-iot/cordon/internal/cognitoapi"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -76,6 +77,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
 				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,
 			}),
+			cognitoapi.New(cognitoapi.Config{Store: s.store, Pages: pages, Now: s.now}),
 		}...),
 	})
 	if err != nil {
