@@ -17,6 +17,9 @@ import (
 
 type importCommands struct {
 	Devices importCommand `cmd:"" default:"withargs" help:"Import devices; \"cordon import PATH\" for short."`
+
+	PoolRoles    importPoolRoles    `cmd:"" name:"identity-pool-roles" help:"Import which roles identity pools give."`
+	LastAccessed importLastAccessed `cmd:"" name:"last-accessed" help:"Import which services a role has used."`
 }
 
 // Help returns what is written by hand.

@@ -29,6 +29,7 @@ type Store interface {
 	// operator's own.
 	DisableAccount(ctx context.Context, id string) error
 	importStore
+	roleImportStore
 	hookTokenStore
 	deadLetterStore
 	// AllRevocationLists lists the revocation lists of a scope behind one.
@@ -56,7 +57,7 @@ func New(cfg Config) awswire.Service {
 		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
 		awswire.Op(wire.ListImportBatches, a.listImportBatches),
 		awswire.Op(wire.DeleteImport, a.deleteImport),
-	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations()))
+	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations(), a.roleImportOperations()))
 }
 
 // operator refuses a caller who is not the operator.

@@ -167,3 +167,193 @@ func (v *ReplayDeadLettersRequest) check(c *restjson.Checker) {
 		c.Out()
 	}
 }
+
+var ruleIdentityPoolId = restjson.TextRule{
+	Min:     1,
+	Max:     55,
+	Pattern: restjson.MustPattern(`[\w-]+:[0-9a-f-]+`, `[\w-]+:[0-9a-f-]+`),
+}
+
+var ruleIdentityKind = restjson.TextRule{
+	Min:     1,
+	Max:     128,
+	Pattern: restjson.MustPattern(`(un)?authenticated`, `(un)?authenticated`),
+}
+
+var ruleIdentityProvider = restjson.TextRule{
+	Min: 1,
+	Max: 128,
+}
+
+var ruleIdentityRoleArn = restjson.TextRule{
+	Min: 20,
+	Max: 2048,
+}
+
+func checkIdentityRoles(c *restjson.Checker, v map[string]string) {
+	c.Size(len(v), 0, 2)
+	c.MapKeys(restjson.Keys(v), &ruleIdentityKind)
+	c.MapTexts(v, &ruleIdentityRoleArn)
+}
+
+func checkIdentityRoleMappings(c *restjson.Checker, v map[string]IdentityRoleMapping) {
+	c.Size(len(v), 0, 10)
+	c.MapKeys(restjson.Keys(v), &ruleIdentityProvider)
+	for _, key := range restjson.Keys(v) {
+		item := v[key]
+		c.Key(key)
+		item.check(c)
+		c.Out()
+	}
+}
+
+var ruleIdentityMappingType = restjson.TextRule{
+	Enum: []string{
+		"Token",
+		"Rules",
+	},
+}
+
+var ruleAmbiguousRoleResolution = restjson.TextRule{
+	Enum: []string{
+		"AuthenticatedRole",
+		"Deny",
+	},
+}
+
+func (v *IdentityRoleMapping) check(c *restjson.Checker) {
+	c.Required("type", v.Type == nil)
+	c.Text("type", v.Type, &ruleIdentityMappingType)
+	c.Text("ambiguousRoleResolution", v.AmbiguousRoleResolution, &ruleAmbiguousRoleResolution)
+	if v.Rules != nil {
+		c.In("rules")
+		checkIdentityMappingRules(c, v.Rules)
+		c.Out()
+	}
+}
+
+func checkIdentityMappingRules(c *restjson.Checker, v []IdentityMappingRule) {
+	c.Size(len(v), 0, 400)
+	for i := range v {
+		c.Index(i)
+		v[i].check(c)
+		c.Out()
+	}
+}
+
+func (v *IdentityMappingRule) check(c *restjson.Checker) {
+	c.Required("claim", v.Claim == nil)
+	c.Text("claim", v.Claim, &ruleIdentityClaim)
+	c.Required("matchType", v.MatchType == nil)
+	c.Text("matchType", v.MatchType, &ruleIdentityMatchType)
+	c.Required("value", v.Value == nil)
+	c.Text("value", v.Value, &ruleIdentityClaimValue)
+	c.Required("roleArn", v.RoleARN == nil)
+	c.Text("roleArn", v.RoleARN, &ruleIdentityRoleArn)
+}
+
+var ruleIdentityClaim = restjson.TextRule{
+	Min: 1,
+	Max: 64,
+}
+
+var ruleIdentityClaimValue = restjson.TextRule{
+	Min: 1,
+	Max: 128,
+}
+
+var ruleIdentityMatchType = restjson.TextRule{
+	Enum: []string{
+		"Equals",
+		"Contains",
+		"StartsWith",
+		"NotEqual",
+	},
+}
+
+func (v *IdentityPoolRoles) check(c *restjson.Checker) {
+	c.Required("identityPoolId", v.IdentityPoolID == nil)
+	c.Text("identityPoolId", v.IdentityPoolID, &ruleIdentityPoolId)
+	if v.Roles != nil {
+		c.In("roles")
+		checkIdentityRoles(c, v.Roles)
+		c.Out()
+	}
+	if v.RoleMappings != nil {
+		c.In("roleMappings")
+		checkIdentityRoleMappings(c, v.RoleMappings)
+		c.Out()
+	}
+}
+
+func checkIdentityPoolRolesList(c *restjson.Checker, v []IdentityPoolRoles) {
+	c.Size(len(v), 1, 1000)
+	for i := range v {
+		c.Index(i)
+		v[i].check(c)
+		c.Out()
+	}
+}
+
+func (v *ImportIdentityPoolRolesRequest) check(c *restjson.Checker) {
+	c.Required("identityPools", v.IdentityPools == nil)
+	if v.IdentityPools != nil {
+		c.In("identityPools")
+		checkIdentityPoolRolesList(c, v.IdentityPools)
+		c.Out()
+	}
+}
+
+var ruleServiceNamespace = restjson.TextRule{
+	Min:     1,
+	Max:     64,
+	Pattern: restjson.MustPattern(`[\w-]*`, `[\w-]*`),
+}
+
+var ruleServiceName = restjson.TextRule{
+	Min: 1,
+	Max: 256,
+}
+
+var ruleServiceEntityArn = restjson.TextRule{
+	Min: 20,
+	Max: 2048,
+}
+
+var ruleServiceRegion = restjson.TextRule{
+	Min:     1,
+	Max:     64,
+	Pattern: restjson.MustPattern(`[a-z0-9-]+`, `[a-z0-9-]+`),
+}
+
+var ruleServiceEntityCount = restjson.RangeRule{Min: new(int64(0)), Max: nil}
+
+func (v *LastAccessedService) check(c *restjson.Checker) {
+	c.Required("serviceNamespace", v.ServiceNamespace == nil)
+	c.Text("serviceNamespace", v.ServiceNamespace, &ruleServiceNamespace)
+	c.Text("serviceName", v.ServiceName, &ruleServiceName)
+	c.Text("lastAuthenticatedEntity", v.LastAuthenticatedEntity, &ruleServiceEntityArn)
+	c.Text("lastAuthenticatedRegion", v.LastAuthenticatedRegion, &ruleServiceRegion)
+	restjson.Range(c, "totalAuthenticatedEntities", v.TotalAuthenticatedEntities, &ruleServiceEntityCount)
+}
+
+func checkLastAccessedServices(c *restjson.Checker, v []LastAccessedService) {
+	c.Size(len(v), 1, 2000)
+	for i := range v {
+		c.Index(i)
+		v[i].check(c)
+		c.Out()
+	}
+}
+
+func (v *ImportLastAccessedRequest) check(c *restjson.Checker) {
+	c.Required("roleArn", v.RoleARN == nil)
+	c.Text("roleArn", v.RoleARN, &ruleIdentityRoleArn)
+	c.Required("reportedAt", v.ReportedAt == nil)
+	c.Required("services", v.Services == nil)
+	if v.Services != nil {
+		c.In("services")
+		checkLastAccessedServices(c, v.Services)
+		c.Out()
+	}
+}

@@ -178,3 +178,111 @@ func (v *ReplayDeadLettersRequest) decode(r *restjson.Reader) {
 		return true
 	})
 }
+
+func (v *IdentityRoleMapping) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "type":
+			v.Type = r.String()
+		case "ambiguousRoleResolution":
+			v.AmbiguousRoleResolution = r.String()
+		case "rules":
+			v.Rules = restjson.List(r, restjson.Item((*IdentityMappingRule).decode))
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *IdentityMappingRule) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "claim":
+			v.Claim = r.String()
+		case "matchType":
+			v.MatchType = r.String()
+		case "value":
+			v.Value = r.String()
+		case "roleArn":
+			v.RoleARN = r.String()
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *IdentityPoolRoles) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "identityPoolId":
+			v.IdentityPoolID = r.String()
+		case "roles":
+			v.Roles = restjson.Map(r, restjson.Text)
+		case "roleMappings":
+			v.RoleMappings = restjson.Map(r, restjson.Item((*IdentityRoleMapping).decode))
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *ImportIdentityPoolRolesRequest) bind(q *restjson.Request) {
+	q.JSON(v.decode)
+}
+
+func (v *ImportIdentityPoolRolesRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "identityPools":
+			v.IdentityPools = restjson.List(r, restjson.Item((*IdentityPoolRoles).decode))
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *LastAccessedService) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "serviceNamespace":
+			v.ServiceNamespace = r.String()
+		case "serviceName":
+			v.ServiceName = r.String()
+		case "lastAuthenticated":
+			v.LastAuthenticated = r.Time()
+		case "lastAuthenticatedEntity":
+			v.LastAuthenticatedEntity = r.String()
+		case "lastAuthenticatedRegion":
+			v.LastAuthenticatedRegion = r.String()
+		case "totalAuthenticatedEntities":
+			v.TotalAuthenticatedEntities = r.Int()
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (v *ImportLastAccessedRequest) bind(q *restjson.Request) {
+	q.JSON(v.decode)
+}
+
+func (v *ImportLastAccessedRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "roleArn":
+			v.RoleARN = r.String()
+		case "reportedAt":
+			v.ReportedAt = r.Time()
+		case "services":
+			v.Services = restjson.List(r, restjson.Item((*LastAccessedService).decode))
+		default:
+			return false
+		}
+		return true
+	})
+}

@@ -229,3 +229,16 @@ func (v *ReplayDeadLettersResponse) encode(w *restjson.Writer) {
 	w.Int("replayed", v.Replayed)
 	w.End('}')
 }
+
+func (v *ImportIdentityPoolRolesResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("created", v.Created)
+	w.Int("updated", v.Updated)
+	w.End('}')
+}
+
+func (v *ImportLastAccessedResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("services", v.Services)
+	w.End('}')
+}

@@ -228,3 +228,33 @@ var ReplayDeadLetters = awswire.Operation[
 	Validate: (*ReplayDeadLettersRequest).check,
 	Encode:   (*ReplayDeadLettersResponse).encode,
 }
+
+// ImportIdentityPoolRoles is POST /identity-pool-role-imports.
+var ImportIdentityPoolRoles = awswire.Operation[
+	ImportIdentityPoolRolesRequest,
+	ImportIdentityPoolRolesResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ImportIdentityPoolRoles",
+		Method: "POST",
+		Path:   "/identity-pool-role-imports",
+	},
+	Decode:   (*ImportIdentityPoolRolesRequest).bind,
+	Validate: (*ImportIdentityPoolRolesRequest).check,
+	Encode:   (*ImportIdentityPoolRolesResponse).encode,
+}
+
+// ImportLastAccessed is POST /last-accessed-imports.
+var ImportLastAccessed = awswire.Operation[
+	ImportLastAccessedRequest,
+	ImportLastAccessedResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ImportLastAccessed",
+		Method: "POST",
+		Path:   "/last-accessed-imports",
+	},
+	Decode:   (*ImportLastAccessedRequest).bind,
+	Validate: (*ImportLastAccessedRequest).check,
+	Encode:   (*ImportLastAccessedResponse).encode,
+}

@@ -249,3 +249,58 @@ type ReplayDeadLettersRequest struct {
 type ReplayDeadLettersResponse struct {
 	Replayed *int `wire:"replayed"`
 }
+
+// IdentityRoleMapping is a structure of the Cordon API.
+type IdentityRoleMapping struct {
+	Type                    *string               `wire:"type"`
+	AmbiguousRoleResolution *string               `wire:"ambiguousRoleResolution"`
+	Rules                   []IdentityMappingRule `wire:"rules"`
+}
+
+// IdentityMappingRule is a structure of the Cordon API.
+type IdentityMappingRule struct {
+	Claim     *string `wire:"claim"`
+	MatchType *string `wire:"matchType"`
+	Value     *string `wire:"value"`
+	RoleARN   *string `wire:"roleArn"`
+}
+
+// IdentityPoolRoles is a structure of the Cordon API.
+type IdentityPoolRoles struct {
+	IdentityPoolID *string                        `wire:"identityPoolId"`
+	Roles          map[string]string              `wire:"roles"`
+	RoleMappings   map[string]IdentityRoleMapping `wire:"roleMappings"`
+}
+
+// ImportIdentityPoolRolesRequest is the input of ImportIdentityPoolRoles of the Cordon API.
+type ImportIdentityPoolRolesRequest struct {
+	IdentityPools []IdentityPoolRoles `wire:"identityPools"`
+}
+
+// ImportIdentityPoolRolesResponse is the output of ImportIdentityPoolRoles of the Cordon API.
+type ImportIdentityPoolRolesResponse struct {
+	Created *int `wire:"created"`
+	Updated *int `wire:"updated"`
+}
+
+// LastAccessedService is a structure of the Cordon API.
+type LastAccessedService struct {
+	ServiceNamespace           *string    `wire:"serviceNamespace"`
+	ServiceName                *string    `wire:"serviceName"`
+	LastAuthenticated          *time.Time `wire:"lastAuthenticated"`
+	LastAuthenticatedEntity    *string    `wire:"lastAuthenticatedEntity"`
+	LastAuthenticatedRegion    *string    `wire:"lastAuthenticatedRegion"`
+	TotalAuthenticatedEntities *int       `wire:"totalAuthenticatedEntities"`
+}
+
+// ImportLastAccessedRequest is the input of ImportLastAccessed of the Cordon API.
+type ImportLastAccessedRequest struct {
+	RoleARN    *string               `wire:"roleArn"`
+	ReportedAt *time.Time            `wire:"reportedAt"`
+	Services   []LastAccessedService `wire:"services"`
+}
+
+// ImportLastAccessedResponse is the output of ImportLastAccessed of the Cordon API.
+type ImportLastAccessedResponse struct {
+	Services *int `wire:"services"`
+}

@@ -24,4 +24,6 @@ var Facts = []awswire.Fact{
 	DeleteHookToken.Fact,
 	ListDeadLetters.Fact,
 	ReplayDeadLetters.Fact,
+	ImportIdentityPoolRoles.Fact,
+	ImportLastAccessed.Fact,
 }
