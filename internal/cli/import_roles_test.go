@@ -19,7 +19,8 @@ const importedPool = "us-east-1:1a2b3c4d-0000-4000-8000-000000000001"
 
 // poolDocument is what get-identity-pool-roles prints for a pool.
 func poolDocument(id, rest string) string {
-	return fmt.Sprintf(`{"IdentityPoolId": %q, "Roles": {"authenticated": "arn:aws:iam::000000000000:role/a"}%s}`, id, rest)
+	const form = `{"IdentityPoolId": %q, "Roles": {"authenticated": "arn:aws:iam::000000000000:role/a"}%s}`
+	return fmt.Sprintf(form, id, rest)
 }
 
 const mappingRules = `, "RoleMappings": {"idp.example": {"Type": "Rules", "AmbiguousRoleResolution": "Deny",
@@ -81,7 +82,7 @@ func TestWhoGivesRolesAndWhatTheyUsedIsImported(t *testing.T) {
 		{"a type of mapping that is none", "identity-pool-roles", []string{poolDocument(importedPool,
 			`, "RoleMappings": {"p": {"Type": "Lottery", "AmbiguousRoleResolution": "Deny"}}`)}, nil, failed,
 			"[Token, Rules]"},
-		{"half a document", "identity-pool-roles", []string{`{"IdentityPoolId": `}, nil, misuse, "document 1: unexpected EOF"},
+		{"half a document", "identity-pool-roles", []string{`{"IdentityPoolId": `}, nil, misuse, "document 1: unexpected"},
 		{"nothing", "identity-pool-roles", []string{""}, nil, misuse, "document 1: EOF"},
 
 		{"a report", "last-accessed", []string{reportDocument(usedIoT+","+unusedS3, "")}, nil, ok, "2 services of " + role},

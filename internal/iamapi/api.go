@@ -29,6 +29,7 @@ type Store interface {
 	versionStore
 	inlineStore
 	attachmentStore
+	accessStore
 }
 
 // Config is what the API is made of. All members must be given.
@@ -61,6 +62,7 @@ func (a *API) operations() []awswire.Served {
 		a.versionOperations(),
 		a.inlineOperations(),
 		a.attachmentOperations(),
+		a.lastAccessedOperations(),
 	)
 }
 
