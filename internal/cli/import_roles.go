@@ -233,7 +233,8 @@ func (c *importLastAccessed) Run(ctx context.Context, p *Process) error {
 		Services int `json:"services"`
 	}
 	err := c.Call.do(ctx, p, request{
-		doing: "import what the role has used", method: http.MethodPost, path: "/last-accessed-imports", in: report, out: &out,
+		doing: "import what the role has used", method: http.MethodPost, path: "/last-accessed-imports",
+		in: report, out: &out,
 	})
 	if err != nil {
 		return err

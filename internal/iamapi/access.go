@@ -32,7 +32,9 @@ func (a *API) access() map[string]awswire.Access {
 			return []awswire.Need{a.keyNeed(ctx, value(in.AccessKeyID))}
 		}),
 	}
-	for _, some := range []map[string]awswire.Access{a.roleAccess(), a.userAccess(), a.policyAccess(), lastAccessedAccess()} {
+	for _, some := range []map[string]awswire.Access{
+		a.roleAccess(), a.userAccess(), a.policyAccess(), lastAccessedAccess(),
+	} {
 		maps.Copy(all, some)
 	}
 	return all
