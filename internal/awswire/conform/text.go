@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,8 +19,19 @@ type textForm struct {
 
 // newTextForm reads a pattern, which is written in the syntax of Java: it has
 // \p{Graph} and \u0020, which Go has not. The empty pattern is matched by every
-// text.
+// text. Each is read once: reading one takes longer than a call.
 func newTextForm(pattern string) *textForm {
+	if known, ok := textForms.Load(pattern); ok {
+		return known.(*textForm)
+	}
+	form := readTextForm(pattern)
+	textForms.Store(pattern, form)
+	return form
+}
+
+var textForms sync.Map // of textForm by pattern
+
+func readTextForm(pattern string) *textForm {
 	if pattern == "" {
 		pattern = `[\s\S]*`
 	}
