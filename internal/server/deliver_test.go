@@ -1,10 +1,8 @@
 package server_test
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -23,7 +21,6 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/cordontest"
-	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/notify/deliver"
 	"github.com/cordon-iot/cordon/internal/server"
@@ -148,9 +145,9 @@ func subscribe(t *testing.T, c *cordontest.Cordon, topic, endpoint string, state
 func publish(t *testing.T, c *cordontest.Cordon, topic string, n int) {
 	t.Helper()
 	var list []notify.Message
-	for i := range n {
+	for range n {
 		list = append(list, notify.Message{
-			ID: fmt.Sprintf("%s/%03d", topic, i), TopicARN: topicOf(topic).String(), Body: "{}", Created: time.Now(),
+			ID: fmt.Sprintf("%s/%s", topic, uuid.NewString()), TopicARN: topicOf(topic).String(), Body: "{}", Created: time.Now(),
 		})
 	}
 	if err := c.Store().EnqueueMessages(t.Context(), scope, list); err != nil {
@@ -322,14 +319,19 @@ func TestAWebhookFromItsConfirmationToItsDeadLetters(t *testing.T) {
 	cordontest.Await(t, "a request to confirm comes", func() bool { return r.count("/hook") == 1 })
 	asked := verify(t, r.posts("/hook")[0],
 		"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
-	confirm(t, c, "alarms", "wrong", true)
-	confirm(t, c, "alarms", fmt.Sprint(asked["Token"]), false)
+	link := fmt.Sprint(asked["SubscribeURL"])
+	visit(t, strings.Replace(link, fmt.Sprint(asked["Token"]), strings.Repeat("0", 64), 1), http.StatusBadRequest)
+	visit(t, strings.Replace(link, "alarms", "another", 1), http.StatusBadRequest)
+	visit(t, link, http.StatusOK)
 
 	publish(t, c, "alarms", 10)
 	r.await("/hook", 11) // with the request to confirm, which has no id
 	for _, p := range r.posts("/hook")[1:] {
-		verify(t, p, "Message", "MessageId", "Timestamp", "TopicArn", "Type")
+		got := verify(t, p, "Message", "MessageId", "Timestamp", "TopicArn", "Type")
+		link = fmt.Sprint(got["UnsubscribeURL"])
 	}
+	visit(t, link, http.StatusOK)
+	publish(t, c, "alarms", 1)
 
 	_ = r.server.Close()
 	newTopic(t, c, "more")
@@ -355,17 +357,21 @@ func TestAWebhookFromItsConfirmationToItsDeadLetters(t *testing.T) {
 	}
 	cordontest.Await(t, "they come", func() bool { return r.count("/gone") == 5 })
 	cordontest.Await(t, "one is dead still", func() bool { return backlog(t, c.OpsURL(), "DEAD") == "1" })
+	if n := len(r.ids("/hook")); n != 21 {
+		t.Errorf("got %d messages, want none behind the end of the subscription", n)
+	}
 }
 
-// confirm confirms a subscription by a token, or wants it refused.
-func confirm(t *testing.T, c *cordontest.Cordon, topic, token string, refused bool) {
+// visit follows a link that was sent.
+func visit(t *testing.T, link string, want int) {
 	t.Helper()
-	hash := sha256.Sum256([]byte(token))
-	_, err := c.Store().Confirm(t.Context(), topicOf(topic), notify.Confirmation{
-		Hash: hex.EncodeToString(hash[:]), Now: time.Now(),
-	})
-	if fault.Is(err, fault.Invalid) != refused || !refused && err != nil {
-		t.Errorf("got %v for the token %q, want it refused: %t", err, token, refused)
+	resp, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); resp.StatusCode != want {
+		t.Errorf("got %d, %s, %v for %s, want %d", resp.StatusCode, text, err, link, want)
 	}
 }
 
@@ -393,5 +399,34 @@ func TestWhatHasNoEndpointAnyMoreEnds(t *testing.T) {
 	publish(t, c, "two", 1)
 	if got := backlog(t, c.OpsURL(), "DEAD"); got != "0" {
 		t.Errorf("got %s dead, want none", got)
+	}
+}
+
+// TestAnotherSNSGetsWhatIsPublished forwards from one Cordon to another, which
+// stands for the SNS of AWS.
+func TestAnotherSNSGetsWhatIsPublished(t *testing.T) {
+	r := newReceiver(t, nil)
+	sns := hastyServer(t, nil)
+	newTopic(t, sns, "alarms")
+	subscribe(t, sns, "alarms", "http://"+r.address+"/hook", notify.Confirmed)
+	t.Setenv("AWS_ACCESS_KEY_ID", cordontest.RootID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", cordontest.RootToken)
+	c := hastyServer(t, func(cfg *config.Config) { cfg.SNSEndpoint = sns.URL() })
+	publish(t, c, "alarms", 5)
+	publish(t, c, "missing", 1)
+	r.await("/hook", 5)
+	var got struct {
+		MessageAttributes map[string]struct{ Value string }
+	}
+	if err := json.Unmarshal(r.posts("/hook")[0].body, &got); err != nil {
+		t.Fatal(err)
+	}
+	if id := got.MessageAttributes["cordon.message-id"].Value; !strings.HasPrefix(id, "alarms/") {
+		t.Errorf("got the id %q, want that of the message", id)
+	}
+	cordontest.Await(t, "one is given up", func() bool { return backlog(t, c.OpsURL(), "DEAD") == "1" })
+	if dead, _, err := c.Store().DeadLetters(t.Context(), scope, 0, 10); err != nil || len(dead) != 1 ||
+		dead[0].Error != "SNS answered with NotFound" || dead[0].TopicARN() != topicOf("missing").String() {
+		t.Errorf("got %+v, %v, want the message for a topic that is not there", dead, err)
 	}
 }
