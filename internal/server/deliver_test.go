@@ -147,7 +147,7 @@ func publish(t *testing.T, c *cordontest.Cordon, topic string, n int) {
 	var list []notify.Message
 	for range n {
 		list = append(list, notify.Message{
-			ID: fmt.Sprintf("%s/%s", topic, uuid.NewString()), TopicARN: topicOf(topic).String(), Body: "{}", Created: time.Now(),
+			ID: topic + "/" + uuid.NewString(), TopicARN: topicOf(topic).String(), Body: "{}", Created: time.Now(),
 		})
 	}
 	if err := c.Store().EnqueueMessages(t.Context(), scope, list); err != nil {
