@@ -357,7 +357,7 @@ func (v *verifying) names(ctx context.Context, b *Batch) error {
 		if !bytes.Equal(seal, h.Seal) {
 			v.out.Problems = append(v.out.Problems, Problem{
 				Chain: h.Chain, Batch: h.Number,
-				Text: fmt.Sprintf("the batch is missing or was altered: batch %d of chain %s names it", b.Number, v.at.Chain),
+				Text: fmt.Sprintf("the batch is missing or was altered: batch %d of chain %q names it", b.Number, v.at.Chain),
 			})
 		}
 	}
@@ -398,7 +398,7 @@ func describe(lines [][]byte, line int) string {
 	}
 	text := lines[line-1]
 	if id := lineID(text); id != nil && lineTime(text) != nil {
-		return fmt.Sprintf("; in its place is event %s of %s", id, lineTime(text))
+		return fmt.Sprintf("; in its place is event %q of %q", id, lineTime(text))
 	}
 	return ""
 }

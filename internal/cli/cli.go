@@ -38,6 +38,7 @@ type commands struct {
 	Account   accountCommands  `cmd:"" help:"Create, list and disable accounts on a running server."`
 	Import    importCommands   `cmd:"" help:"Import devices and identities from files into a running server."`
 	CRL       crlCommands      `cmd:"" name:"crl" help:"Import and list revocation lists on a running server."`
+	Log       logCommands      `cmd:"" help:"Export and verify the record of calls of a running server."`
 	HookToken hookTokens       `cmd:"" help:"Make, list and delete the tokens of brokers on a running server."`
 	Topic     topicCommands    `cmd:"" help:"List and replay deliveries that were given up, on a running server."`
 	Bench     benchCommands    `cmd:"" help:"Measure how fast Cordon is on this machine."`

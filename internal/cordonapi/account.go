@@ -40,6 +40,7 @@ type Store interface {
 type Config struct {
 	Accounts    Accounts
 	Revocations Revocations
+	CallLog     CallLog
 	Store       Store
 	Pages       awswire.Pages
 	Now         func() time.Time
@@ -57,7 +58,8 @@ func New(cfg Config) awswire.Service {
 		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
 		awswire.Op(wire.ListImportBatches, a.listImportBatches),
 		awswire.Op(wire.DeleteImport, a.deleteImport),
-	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations(), a.roleImportOperations()))
+	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations(), a.roleImportOperations(),
+		a.callLogOperations()))
 }
 
 // operator refuses a caller who is not the operator.

@@ -75,6 +75,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 			iamapi.New(iamapi.Config{Store: s.store, Keys: s.identity, Pages: pages, Now: s.now}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
+				CallLog:     s.callBook,
 				Accounts:    s.identity, Store: s.store, Pages: pages, Now: s.now,
 			}),
 			cognitoapi.New(cognitoapi.Config{Store: s.store, Pages: pages, Now: s.now}),

@@ -153,7 +153,7 @@ func TestAVerificationFindsWhatWasDoneToTheLog(t *testing.T) {
 		{"a chain that another one names is removed", func(t *testing.T, s *Store) {
 			tamper(t, s, `DELETE FROM call_batches WHERE chain = 'a'`)
 			tamper(t, s, `DELETE FROM call_chains WHERE chain = 'a'`)
-		}, "a", 3, 0, "batch 1 of chain b names it"},
+		}, "a", 3, 0, `batch 1 of chain "b" names it`},
 		{"a chain is removed and its note stays", statement(`DELETE FROM call_batches WHERE chain = 'b'`),
 			"b", 1, 0, "the batch is missing"},
 		{"a batch is altered", statement(`UPDATE call_batches SET lines = 9 WHERE chain = 'a' AND number = 2`),

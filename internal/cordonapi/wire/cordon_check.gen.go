@@ -357,3 +357,12 @@ func (v *ImportLastAccessedRequest) check(c *restjson.Checker) {
 		c.Out()
 	}
 }
+
+func (v *ExportCallRecordsRequest) check(c *restjson.Checker) {
+	c.Text("accountId", v.AccountID, &ruleAccountId)
+	c.Text("nextToken", v.NextToken, &ruleNextToken)
+}
+
+func (v *VerifyCallRecordsRequest) check(c *restjson.Checker) {
+	c.Text("nextToken", v.NextToken, &ruleNextToken)
+}

@@ -286,3 +286,14 @@ func (v *ImportLastAccessedRequest) decode(r *restjson.Reader) {
 		return true
 	})
 }
+
+func (v *ExportCallRecordsRequest) bind(q *restjson.Request) {
+	v.From = q.QueryValue("from", "from").Time()
+	v.To = q.QueryValue("to", "to").Time()
+	v.AccountID = q.QueryValue("accountId", "accountId").String()
+	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+}
+
+func (v *VerifyCallRecordsRequest) bind(q *restjson.Request) {
+	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
+}

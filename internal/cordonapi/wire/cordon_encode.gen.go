@@ -242,3 +242,36 @@ func (v *ImportLastAccessedResponse) encode(w *restjson.Writer) {
 	w.Int("services", v.Services)
 	w.End('}')
 }
+
+func (v *ExportCallRecordsResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("records", v.Records)
+	w.String("nextToken", v.NextToken)
+	w.End('}')
+}
+
+func (v *CallProblem) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.String("chain", v.Chain)
+	w.Long("batch", v.Batch)
+	w.Long("line", v.Line)
+	w.String("problem", v.Problem)
+	w.End('}')
+}
+
+func (v *VerifyCallRecordsResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Long("batches", v.Batches)
+	w.Long("records", v.Records)
+	if v.Problems != nil {
+		w.Name("problems")
+		w.Begin('[')
+		for i0 := range v.Problems {
+			w.Next()
+			v.Problems[i0].encode(w)
+		}
+		w.End(']')
+	}
+	w.String("nextToken", v.NextToken)
+	w.End('}')
+}

@@ -258,3 +258,33 @@ var ImportLastAccessed = awswire.Operation[
 	Validate: (*ImportLastAccessedRequest).check,
 	Encode:   (*ImportLastAccessedResponse).encode,
 }
+
+// ExportCallRecords is GET /call-records.
+var ExportCallRecords = awswire.Operation[
+	ExportCallRecordsRequest,
+	ExportCallRecordsResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ExportCallRecords",
+		Method: "GET",
+		Path:   "/call-records",
+	},
+	Decode:   (*ExportCallRecordsRequest).bind,
+	Validate: (*ExportCallRecordsRequest).check,
+	Encode:   (*ExportCallRecordsResponse).encode,
+}
+
+// VerifyCallRecords is GET /call-records/verification.
+var VerifyCallRecords = awswire.Operation[
+	VerifyCallRecordsRequest,
+	VerifyCallRecordsResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "VerifyCallRecords",
+		Method: "GET",
+		Path:   "/call-records/verification",
+	},
+	Decode:   (*VerifyCallRecordsRequest).bind,
+	Validate: (*VerifyCallRecordsRequest).check,
+	Encode:   (*VerifyCallRecordsResponse).encode,
+}

@@ -304,3 +304,38 @@ type ImportLastAccessedRequest struct {
 type ImportLastAccessedResponse struct {
 	Services *int `wire:"services"`
 }
+
+// ExportCallRecordsRequest is the input of ExportCallRecords of the Cordon API.
+type ExportCallRecordsRequest struct {
+	From      *time.Time `wire:"from"`
+	To        *time.Time `wire:"to"`
+	AccountID *string    `wire:"accountId"`
+	NextToken *string    `wire:"nextToken"`
+}
+
+// ExportCallRecordsResponse is the output of ExportCallRecords of the Cordon API.
+type ExportCallRecordsResponse struct {
+	Records   *string `wire:"records"`
+	NextToken *string `wire:"nextToken"`
+}
+
+// VerifyCallRecordsRequest is the input of VerifyCallRecords of the Cordon API.
+type VerifyCallRecordsRequest struct {
+	NextToken *string `wire:"nextToken"`
+}
+
+// CallProblem is a structure of the Cordon API.
+type CallProblem struct {
+	Chain   *string `wire:"chain"`
+	Batch   *int64  `wire:"batch"`
+	Line    *int64  `wire:"line"`
+	Problem *string `wire:"problem"`
+}
+
+// VerifyCallRecordsResponse is the output of VerifyCallRecords of the Cordon API.
+type VerifyCallRecordsResponse struct {
+	Batches   *int64        `wire:"batches"`
+	Records   *int64        `wire:"records"`
+	Problems  []CallProblem `wire:"problems"`
+	NextToken *string       `wire:"nextToken"`
+}

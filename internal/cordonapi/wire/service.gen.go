@@ -26,4 +26,6 @@ var Facts = []awswire.Fact{
 	ReplayDeadLetters.Fact,
 	ImportIdentityPoolRoles.Fact,
 	ImportLastAccessed.Fact,
+	ExportCallRecords.Fact,
+	VerifyCallRecords.Fact,
 }
