@@ -28,7 +28,7 @@ type logExport struct {
 	Call    connection   `embed:""`
 	From    argumentTime `local:"" placeholder:"TIME" help:"Records from this time on; default: the first."`
 	To      argumentTime `local:"" placeholder:"TIME" help:"Records up to this time; default: now."`
-	Account string       `local:"" placeholder:"ID" help:"Records of this account alone; others than one's own: the operator."`
+	Account string       `local:"" placeholder:"ID" help:"Records of this account alone."`
 }
 
 // Help returns what is written by hand.
