@@ -2,6 +2,8 @@ package deliver
 
 import (
 	"context"
+	"math"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"sync"
@@ -40,20 +42,20 @@ type lanes struct {
 	all   sync.WaitGroup
 
 	mu      sync.Mutex
-	open    map[int64]bool
-	hosts   map[string]int   // lanes that are open to a host
-	hostOf  map[int64]string // of subscriptions that were delivered to
+	open    map[int64]string // the host that the lane counts at, "" for none yet
+	hosts   map[string]int   // how many lanes count at a host
+	hostOf  map[int64]string // of subscriptions that were claimed for
 	resting map[int64]rest
 }
 
 func newLanes(first time.Duration) *lanes {
 	return &lanes{
-		first: first, slots: make(chan struct{}, maxLanes), open: map[int64]bool{}, hosts: map[string]int{},
+		first: first, slots: make(chan struct{}, maxLanes), open: map[int64]string{}, hosts: map[string]int{},
 		hostOf: map[int64]string{}, resting: map[int64]rest{},
 	}
 }
 
-// hostOf is where a subscription leads, as far as it may be busy.
+// hostOf is where a subscription leads, as far as it may be busy. It is not "".
 func hostOf(s *notify.Subscription) string {
 	switch {
 	case s == nil:
@@ -62,32 +64,37 @@ func hostOf(s *notify.Subscription) string {
 		return relayHost
 	}
 	u, err := url.Parse(s.Endpoint)
-	if err != nil {
-		return ""
+	if err != nil || u.Host == "" {
+		return "nowhere:"
 	}
 	return strings.ToLower(u.Host)
 }
 
-// full reports whether no further lane to a host may be opened. The lock is held.
-func (l *lanes) full(host string) bool {
+// count counts an open lane at a host, if there is room. The lock is held.
+func (l *lanes) count(subscription int64, host string) bool {
+	most := 1
 	if host == relayHost {
-		return l.hosts[host] >= relayLanes
+		most = relayLanes
 	}
-	return l.hosts[host] >= 1
+	if l.hosts[host] >= most {
+		return false
+	}
+	l.hosts[host]++
+	l.open[subscription] = host
+	return true
 }
 
 // enter opens a lane if it is not open, does not rest, and its host has room.
 func (l *lanes) enter(subscription int64, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	host, known := l.hostOf[subscription]
-	if l.open[subscription] || now.Before(l.resting[subscription].until) || known && l.full(host) {
+	if _, open := l.open[subscription]; open || now.Before(l.resting[subscription].until) {
 		return false
 	}
-	l.open[subscription] = true
-	if known {
-		l.hosts[host]++
+	if host, known := l.hostOf[subscription]; known {
+		return l.count(subscription, host)
 	}
+	l.open[subscription] = ""
 	return true
 }
 
@@ -95,37 +102,33 @@ func (l *lanes) enter(subscription int64, now time.Time) bool {
 func (l *lanes) find(subscription int64, host string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known, ok := l.hostOf[subscription]
-	if ok && known == host {
+	if l.open[subscription] == host {
 		return true
 	}
-	if ok {
-		l.release(known)
-	}
-	delete(l.hostOf, subscription)
-	if l.full(host) {
-		return false
-	}
+	l.release(subscription)
 	if len(l.hostOf) >= maxHosts {
 		l.forget()
 	}
 	l.hostOf[subscription] = host
-	l.hosts[host]++
-	return true
+	return l.count(subscription, host)
 }
 
 // forget drops what is known of lanes that are not open. The lock is held.
 func (l *lanes) forget() {
 	for s := range l.hostOf {
-		if !l.open[s] {
+		if _, open := l.open[s]; !open {
 			delete(l.hostOf, s)
 		}
 	}
 }
 
-// release takes an open lane from a host. The lock is held.
-func (l *lanes) release(host string) {
-	if l.hosts[host]--; l.hosts[host] <= 0 {
+// release has an open lane count nowhere. The lock is held.
+func (l *lanes) release(subscription int64) {
+	host := l.open[subscription]
+	if l.open[subscription] = ""; host == "" {
+		return
+	}
+	if l.hosts[host]--; l.hosts[host] == 0 {
 		delete(l.hosts, host)
 	}
 }
@@ -134,9 +137,7 @@ func (l *lanes) release(host string) {
 func (l *lanes) leave(subscription int64, now time.Time, failed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if host, ok := l.hostOf[subscription]; ok {
-		l.release(host)
-	}
+	l.release(subscription)
 	delete(l.open, subscription)
 	if !failed {
 		delete(l.resting, subscription)
@@ -149,30 +150,57 @@ func (l *lanes) leave(subscription int64, now time.Time, failed bool) {
 	l.resting[subscription] = rest{now.Add(min(maxRest, l.first<<min(times, 16))), times + 1}
 }
 
-// laneLoop opens lanes to subscriptions with deliveries that are due, in turns,
-// until ctx ends and all are closed.
+// laneLoop opens lanes to subscriptions with deliveries that are due, until ctx
+// ends and all are closed.
 func (w *Workers) laneLoop(ctx context.Context) {
 	defer w.lanes.all.Wait()
-	after := int64(-1)
+	ends := []int64{everybody}
 	for {
-		page, err := w.Queue.DueSubscriptions(ctx, w.Now(), after, lanePage)
+		// Those of one host wait for each other, so nobody is always the first.
+		from := ends[rand.IntN(len(ends))]
+		later, err := w.sweep(ctx, from, everyone)
+		if err == nil && from != everybody {
+			var sooner []int64
+			sooner, err = w.sweep(ctx, everybody, from)
+			later = append(later, sooner...)
+		}
 		if err != nil && ctx.Err() == nil {
 			w.Log.Warn("looking for deliveries did not work", "err", err)
 		}
-		for _, subscription := range page {
-			if !w.openLane(ctx, subscription) {
-				return
-			}
-		}
-		if len(page) == lanePage {
-			after = page[len(page)-1]
-			continue
-		}
-		after = -1
+		ends = append(later, everybody)
 		if !w.idle(ctx, w.woken) {
 			return
 		}
 	}
+}
+
+// everybody is behind which all subscriptions are, and everyone up to which.
+const everybody, everyone = int64(-1), int64(math.MaxInt64)
+
+// sweep opens lanes to those that are due behind one subscription and up to
+// another, and returns where their pages ended.
+func (w *Workers) sweep(ctx context.Context, after, upTo int64) (ends []int64, err error) {
+	for after < upTo {
+		page, err := w.Queue.DueSubscriptions(ctx, w.Now(), after, lanePage)
+		if err != nil {
+			return ends, err
+		}
+		full := len(page) == lanePage
+		if full {
+			after = page[len(page)-1]
+			ends = append(ends, after)
+		}
+		rand.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] })
+		for _, subscription := range page {
+			if !w.openLane(ctx, subscription) {
+				return ends, ctx.Err()
+			}
+		}
+		if !full {
+			break
+		}
+	}
+	return ends, nil
 }
 
 // openLane waits for a free slot and opens a lane, if one may be. It reports

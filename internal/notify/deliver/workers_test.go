@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -263,6 +264,34 @@ func TestASlowReceiverCostsOnlyItself(t *testing.T) {
 		wantStates(t, m, fmt.Sprintf("100 delivered, %d waiting, 0 dead", 5*2*maxLanes))
 		if most != perLane {
 			t.Errorf("got %d calls to one host at a time, want %d", most, perLane)
+		}
+	})
+}
+
+func TestThoseOfOneHostHaveTheirTurns(t *testing.T) {
+	m := newMemory()
+	m.add("a", 1000, "http://busy.example/1", "http://busy.example/2", "http://busy.example/3")
+	got := map[string]int{}
+	var mu sync.Mutex
+	work(t, m, func(_ context.Context, d *notify.Delivery) error {
+		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		got[d.Receiver.Endpoint]++
+		return nil
+	}, nil, func() {
+		served := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(got)
+		}
+		for served() < 3 && time.Since(start) < time.Hour {
+			time.Sleep(time.Second)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(got) != 3 || slices.Max(slices.Collect(maps.Values(got))) == 1000 {
+			t.Errorf("got %v after %s, want all to have had their turn before one is done", got, time.Since(start))
 		}
 	})
 }
