@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/cognitoapi"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
 	"github.com/cordon-iot/cordon/internal/iamapi"
 	"github.com/cordon-iot/cordon/internal/iotapi"
@@ -28,6 +29,7 @@ func coverageReference() string {
 	coverage(&b, "AWS STS", stsapi.New(stsapi.Config{}))
 	coverage(&b, "AWS IAM", iamapi.New(iamapi.Config{}))
 	coverage(&b, "Amazon SNS: topics", snsapi.New(snsapi.Config{}))
+	coverage(&b, "Amazon Cognito: identity pools", cognitoapi.New(cognitoapi.Config{}))
 	coverage(&b, "Cordon's own service", cordonapi.New(cordonapi.Config{}))
 	return b.String()
 }

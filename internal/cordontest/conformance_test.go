@@ -1,6 +1,8 @@
 package cordontest_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -61,5 +63,21 @@ func TestConstraintsOfIdentityAndTopicsHold(t *testing.T) {
 			f.Invalid, f.Unsupported = "InvalidParameterException", "InvalidParameterException"
 		}
 		t.Run(s.SigningName, func(t *testing.T) { f.Hold(t, root(c)) })
+	}
+}
+
+// TestTheCoveragePageHasEveryService compares docs/coverage.md with what is
+// served.
+func TestTheCoveragePageHasEveryService(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/coverage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cordontest.Start(t, cordontest.Settings(t, "sqlite"), server.Options{})
+	for _, s := range c.Services() {
+		if want := "Signed for `" + s.SigningName + "`."; !strings.Contains(string(page), want) {
+			t.Errorf("got no table for %s, want one: add it to coverageReference in internal/cli", s.SigningName)
+		}
 	}
 }

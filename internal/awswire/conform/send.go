@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +25,7 @@ import (
 type Endpoint struct {
 	URL, Region string
 	Key         aws.Credentials
+	Ahead       time.Duration // of the clock that calls are signed by
 }
 
 // Answer is what came back for a call.
@@ -48,7 +50,7 @@ func (f *Facts) Send(ctx context.Context, to Endpoint, operation string, input m
 	r.Header = header
 	sum := sha256.Sum256(body)
 	err = v4.NewSigner().SignHTTP(ctx, to.Key, r, hex.EncodeToString(sum[:]), f.service.SigningName, to.Region,
-		time.Now())
+		time.Now().Add(to.Ahead))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -171,4 +173,37 @@ func plain(value any) string {
 		return time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
 	}
 	return fmt.Sprint(value)
+}
+
+// Input is the smallest input of an operation that keeps to its constraints,
+// with known values for the members of the input that have their names, in any
+// case, whether they are required or not.
+func (f *Facts) Input(t testing.TB, operation string, known map[string]any) map[string]any {
+	t.Helper()
+	op := f.Operations[operation]
+	if op.Input == "" {
+		return map[string]any{}
+	}
+	input := f.least(t, op.Input).(map[string]any)
+	for name := range f.Shapes[op.Input].Members {
+		if value, ok := known[strings.ToLower(name)]; ok {
+			input[name] = value
+		}
+	}
+	return input
+}
+
+// Labels is an input of an operation with nothing but what its path must have.
+func (f *Facts) Labels(t testing.TB, operation string) map[string]any {
+	t.Helper()
+	op, input := f.Operations[operation], map[string]any{}
+	if op.Input == "" {
+		return input
+	}
+	for name, m := range f.Shapes[op.Input].Members {
+		if m.Location == "uri" {
+			input[name] = f.least(t, m.Shape)
+		}
+	}
+	return input
 }
