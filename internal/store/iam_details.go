@@ -43,7 +43,7 @@ func details(ctx context.Context, q querier, account string, p identity.DetailPa
 			if left <= 0 || r.size > maxDetailBytes {
 				return r.out, &identity.DetailPlace{Kind: kind, EntityPlace: at}, nil
 			}
-			page := identity.EntityPage{After: at, Limit: min(left, detailChunk)}
+			page := identity.EntityPage{Prefix: "/", After: at, Limit: min(left, detailChunk)}
 			n, last, err := r.read(kind, page)
 			if err != nil {
 				return nil, nil, err
@@ -131,15 +131,22 @@ func (r *detailReader) policies(p identity.EntityPage) (n int, last identity.Ent
 	if err != nil || len(list) == 0 {
 		return 0, last, err
 	}
+	return len(list), list[len(list)-1].Place(), r.addPolicies(list)
+}
+
+// addPolicies adds policies with their versions.
+func (r *detailReader) addPolicies(list []*identity.ManagedPolicy) error {
 	versions, err := r.versions(collectPointers(list, func(m *identity.ManagedPolicy) int64 { return m.Seq }))
+	if err != nil {
+		return err
+	}
 	for _, m := range list {
 		for i := range versions[m.Seq] {
 			versions[m.Seq][i].Default = versions[m.Seq][i].Number == m.Default
 		}
 		r.out.Policies = append(r.out.Policies, identity.PolicyDetail{ManagedPolicy: *m, Versions: versions[m.Seq]})
-		last = m.Place()
 	}
-	return len(list), last, err
+	return nil
 }
 
 // holdings reads the policies that owners hold, by their numbers.
@@ -247,16 +254,26 @@ func (r *detailReader) awsPolicies(p identity.EntityPage) (n int, last identity.
 	}
 	for _, arn := range arns {
 		last.Name = arn
-		m, v := identity.AWSPolicy(arn), identity.AWSPolicyVersion(arn)
-		if m == nil || v == nil {
-			continue
+		if m := identity.AWSPolicy(arn); m != nil {
+			v := identity.AWSPolicyVersion(arn)
+			r.size += len(v.Document)
+			r.out.Policies = append(r.out.Policies, identity.PolicyDetail{
+				ManagedPolicy: *m, Versions: []identity.PolicyVersion{*v},
+			})
+		} else if err := r.imported(arn); err != nil {
+			return 0, last, err
 		}
-		r.size += len(v.Document)
-		r.out.Policies = append(r.out.Policies, identity.PolicyDetail{
-			ManagedPolicy: *m, Versions: []identity.PolicyVersion{*v},
-		})
 	}
 	return len(arns), last, nil
+}
+
+// imported adds a policy of AWS that the account has imported, if it has.
+func (r *detailReader) imported(arn string) error {
+	m, ok, err := findManagedPolicy(r.ctx, r.q, r.account, arn)
+	if err != nil || !ok {
+		return err
+	}
+	return r.addPolicies([]*identity.ManagedPolicy{m})
 }
 
 // collectPointers is collect for a list of pointers.

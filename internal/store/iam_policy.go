@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -18,18 +19,52 @@ func scanManagedPolicy(r scanner) (*identity.ManagedPolicy, error) {
 		return nil, err
 	}
 	p.Created, p.Updated = fromMillis(created), fromMillis(updated)
+	p.Account, p.Path = policyOwner(p.Account, p.Path)
 	return p, fromInfoJSON(tags, &p.Tags)
 }
 
-// findManagedPolicy returns a policy of an account by its ARN.
+// importedMark stands before the path and the folded name of a policy that AWS
+// manages and an account has imported. So no policy of its own has its name, and
+// it is behind all that are listed.
+const importedMark = identity.AWSAccount + ":"
+
+// policyOwner returns whose a policy is that is stored for an account, and its
+// path, by the path as it is stored.
+func policyOwner(account, stored string) (owner, path string) {
+	if path, ok := strings.CutPrefix(stored, importedMark); ok {
+		return identity.AWSAccount, path
+	}
+	return account, stored
+}
+
+// policyFold returns the folded name that a policy of an ARN is stored under for
+// an account; ok is false when the account has no policy of such an ARN.
+func policyFold(account, arn string) (folded string, e identity.EntityARN, ok bool) {
+	e, ok = identity.ParseARN(arn)
+	switch {
+	case !ok || e.Kind != "policy":
+		return "", e, false
+	case e.Account == identity.AWSAccount:
+		return importedMark + identity.Fold(e.Name), e, true
+	}
+	return identity.Fold(e.Name), e, e.Account == account
+}
+
+// findManagedPolicy returns a policy of an account, or one of AWS that it has
+// imported, by its ARN.
 func findManagedPolicy(ctx context.Context, q querier, account, arn string) (*identity.ManagedPolicy, bool, error) {
-	e, ok := identity.ParseARN(arn)
-	if !ok || e.Kind != "policy" || e.Account != account {
+	folded, e, ok := policyFold(account, arn)
+	if !ok {
 		return nil, false, nil
 	}
-	p, ok, err := managedTable.find(ctx, q, account, e.Name)
-	if err != nil || !ok || p.Path != e.Path {
-		return nil, false, err
+	p, ok, err := one(ctx, q, `SELECT `+managedTable.columns+` FROM iam_policies
+		WHERE account = @account AND folded = @folded AND name = @name`,
+		args{"account": account, "folded": folded, "name": e.Name}, scanManagedPolicy)
+	if err != nil {
+		return nil, false, fmt.Errorf("find policy: %w", err)
+	}
+	if !ok || p.Path != e.Path {
+		return nil, false, nil
 	}
 	return p, true, nil
 }

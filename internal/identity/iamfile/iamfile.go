@@ -107,11 +107,7 @@ type document string
 // UnmarshalJSON reads either form.
 func (d *document) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '{' {
-		var out bytes.Buffer
-		if err := json.Compact(&out, data); err != nil {
-			return err
-		}
-		*d = document(out.String())
+		*d = compact(string(data))
 		return nil
 	}
 	var text string
@@ -125,8 +121,18 @@ func (d *document) UnmarshalJSON(data []byte) error {
 		}
 		text = decoded
 	}
-	*d = document(text)
+	*d = compact(text)
 	return nil
+}
+
+// compact leaves white space between tokens out, so that the same document is
+// the same text in either form. What is no JSON is refused later.
+func compact(text string) document {
+	var out bytes.Buffer
+	if json.Compact(&out, []byte(text)) != nil {
+		return document(text)
+	}
+	return document(out.String())
 }
 
 // Read reads the pages of an account's details, in any order. It returns them
