@@ -84,6 +84,9 @@ func (c *connection) do(ctx context.Context, p *Process, r request) error {
 	req.Header.Set("Content-Type", "application/json")
 	sum := sha256.Sum256(body)
 	credentials := aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret.Reveal()}
+	if source == awsKeyVariable {
+		credentials.SessionToken, _ = p.Env(sessionTokenVariable)
+	}
 	err = v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), signingName, c.Region, time.Now())
 	if err != nil {
 		return fmt.Errorf("%s: sign: %w", r.doing, err)
@@ -199,8 +202,14 @@ func (e *apiError) Error() string {
 // keyVariables are the environment variables of keys, the more particular first.
 var keyVariables = [][2]string{
 	{"CORDON_ROOT_ACCESS_KEY_ID", "CORDON_ROOT_SECRET_ACCESS_KEY"},
-	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+	{awsKeyVariable, "AWS_SECRET_ACCESS_KEY"},
 }
+
+// The token of a session goes with the key of the AWS variables alone.
+const (
+	awsKeyVariable       = "AWS_ACCESS_KEY_ID"
+	sessionTokenVariable = "AWS_SESSION_TOKEN"
+)
 
 // key returns what to sign with, and where it was found.
 func (c *connection) key(env config.Getenv) (key config.AccessKey, source string, err error) {

@@ -30,6 +30,7 @@ type Store interface {
 	DisableAccount(ctx context.Context, id string) error
 	importStore
 	roleImportStore
+	identityImportStore
 	hookTokenStore
 	deadLetterStore
 	// AllRevocationLists lists the revocation lists of a scope behind one.
@@ -51,15 +52,18 @@ type api struct{ Config }
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
 	a := &api{cfg}
-	return wire.Service(slices.Concat([]awswire.Served{
+	s := wire.Service(slices.Concat([]awswire.Served{
 		awswire.Op(wire.CreateAccount, a.createAccount),
 		awswire.Op(wire.ListAccounts, a.listAccounts),
 		awswire.Op(wire.DisableAccount, a.disableAccount),
 		awswire.Op(wire.ImportDevices, a.importDevices).Taking(maxImportBody),
 		awswire.Op(wire.ListImportBatches, a.listImportBatches),
 		awswire.Op(wire.DeleteImport, a.deleteImport),
+		awswire.Op(wire.ImportIdentities, a.importIdentities).Taking(maxImportBody),
 	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations(), a.roleImportOperations(),
 		a.callLogOperations()))
+	s.Access = map[string]awswire.Access{"ImportIdentities": awswire.On(identityImportNeeds)}
+	return s
 }
 
 // operator refuses a caller who is not the operator.

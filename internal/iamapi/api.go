@@ -30,6 +30,7 @@ type Store interface {
 	inlineStore
 	attachmentStore
 	accessStore
+	detailStore
 }
 
 // Config is what the API is made of. All members must be given.
@@ -63,6 +64,7 @@ func (a *API) operations() []awswire.Served {
 		a.inlineOperations(),
 		a.attachmentOperations(),
 		a.lastAccessedOperations(),
+		a.detailOperations(),
 	)
 }
 

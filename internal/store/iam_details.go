@@ -22,7 +22,13 @@ const (
 func (s *Store) AccountDetails(ctx context.Context, account string, p identity.DetailPage) (
 	*identity.Details, *identity.DetailPlace, error,
 ) {
-	return details(ctx, s.read, account, p)
+	d, next, err := details(ctx, s.read, account, p)
+	for i := range d.Policies {
+		if p := &d.Policies[i].ManagedPolicy; err == nil && p.Seq == 0 {
+			err = s.countAWSUses(ctx, account, p)
+		}
+	}
+	return d, next, err
 }
 
 func details(ctx context.Context, q querier, account string, p identity.DetailPage) (
@@ -46,7 +52,7 @@ func details(ctx context.Context, q querier, account string, p identity.DetailPa
 			page := identity.EntityPage{Prefix: "/", After: at, Limit: min(left, detailChunk)}
 			n, last, err := r.read(kind, page)
 			if err != nil {
-				return nil, nil, err
+				return &identity.Details{}, nil, err
 			}
 			if more = n == page.Limit; n > 0 {
 				at = last

@@ -366,3 +366,22 @@ func (v *ExportCallRecordsRequest) check(c *restjson.Checker) {
 func (v *VerifyCallRecordsRequest) check(c *restjson.Checker) {
 	c.Text("nextToken", v.NextToken, &ruleNextToken)
 }
+
+func (v *ImportIdentitiesRequest) check(c *restjson.Checker) {
+	c.Required("pages", v.Pages == nil)
+	if v.Pages != nil {
+		c.In("pages")
+		checkIdentityPages(c, v.Pages)
+		c.Out()
+	}
+}
+
+func checkIdentityPages(c *restjson.Checker, v []string) {
+	c.Size(len(v), 1, 1000)
+	c.Texts(v, &ruleIdentityPage)
+}
+
+var ruleIdentityPage = restjson.TextRule{
+	Min: 2,
+	Max: 16777216,
+}

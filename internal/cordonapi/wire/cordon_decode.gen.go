@@ -297,3 +297,19 @@ func (v *ExportCallRecordsRequest) bind(q *restjson.Request) {
 func (v *VerifyCallRecordsRequest) bind(q *restjson.Request) {
 	v.NextToken = q.QueryValue("nextToken", "nextToken").String()
 }
+
+func (v *ImportIdentitiesRequest) bind(q *restjson.Request) {
+	q.JSON(v.decode)
+}
+
+func (v *ImportIdentitiesRequest) decode(r *restjson.Reader) {
+	r.Object(func(name string) bool {
+		switch name {
+		case "pages":
+			v.Pages = restjson.List(r, restjson.Text)
+		default:
+			return false
+		}
+		return true
+	})
+}

@@ -275,3 +275,10 @@ func (v *VerifyCallRecordsResponse) encode(w *restjson.Writer) {
 	w.String("nextToken", v.NextToken)
 	w.End('}')
 }
+
+func (v *ImportIdentitiesResponse) encode(w *restjson.Writer) {
+	w.Begin('{')
+	w.Int("imported", v.Imported)
+	w.Int("unchanged", v.Unchanged)
+	w.End('}')
+}

@@ -288,3 +288,18 @@ var VerifyCallRecords = awswire.Operation[
 	Validate: (*VerifyCallRecordsRequest).check,
 	Encode:   (*VerifyCallRecordsResponse).encode,
 }
+
+// ImportIdentities is POST /identity-imports.
+var ImportIdentities = awswire.Operation[
+	ImportIdentitiesRequest,
+	ImportIdentitiesResponse,
+]{
+	Fact: awswire.Fact{
+		Name:   "ImportIdentities",
+		Method: "POST",
+		Path:   "/identity-imports",
+	},
+	Decode:   (*ImportIdentitiesRequest).bind,
+	Validate: (*ImportIdentitiesRequest).check,
+	Encode:   (*ImportIdentitiesResponse).encode,
+}

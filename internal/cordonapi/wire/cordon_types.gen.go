@@ -339,3 +339,14 @@ type VerifyCallRecordsResponse struct {
 	Problems  []CallProblem `wire:"problems"`
 	NextToken *string       `wire:"nextToken"`
 }
+
+// ImportIdentitiesRequest is the input of ImportIdentities of the Cordon API.
+type ImportIdentitiesRequest struct {
+	Pages []string `wire:"pages"`
+}
+
+// ImportIdentitiesResponse is the output of ImportIdentities of the Cordon API.
+type ImportIdentitiesResponse struct {
+	Imported  *int `wire:"imported"`
+	Unchanged *int `wire:"unchanged"`
+}

@@ -28,4 +28,5 @@ var Facts = []awswire.Fact{
 	ImportLastAccessed.Fact,
 	ExportCallRecords.Fact,
 	VerifyCallRecords.Fact,
+	ImportIdentities.Fact,
 }
