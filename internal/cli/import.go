@@ -20,7 +20,7 @@ type importCommands struct {
 
 	PoolRoles    importPoolRoles    `cmd:"" name:"identity-pool-roles" help:"Import which roles identity pools give."`
 	LastAccessed importLastAccessed `cmd:"" name:"last-accessed" help:"Import which services a role has used."`
-	IAM     importIAM     `cmd:"" name:"iam" help:"Import users, groups, roles and policies of an AWS account."`
+	IAM          importIAM          `cmd:"" name:"iam" help:"Import users, groups, roles and policies of an AWS account."`
 }
 
 // Help returns what is written by hand.
