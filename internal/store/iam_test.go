@@ -402,3 +402,17 @@ func TestWhatChangesNothingRaisesNoVersion(t *testing.T) {
 			"999999999999")
 	})
 }
+
+func TestKeysOfBeforeAreThoseOfRoot(t *testing.T) {
+	forEachUpgrade(t, 19, []string{
+		`INSERT INTO accounts (id, name, status, operator, created_at) VALUES ('111111111111', '', 'ACTIVE', TRUE, 5)`,
+		`INSERT INTO access_keys (id, account, secret, created_at) VALUES ('AKIA1', '111111111111', 's', 5)`,
+	}, func(t *testing.T, s *Store) {
+		k, err := s.AccessKey(t.Context(), "AKIA1")
+		ok(t, err)
+		if k.User != nil || k.Status != identity.KeyActive || k.State != 0 {
+			t.Errorf("got %+v, want an active key of root", k)
+		}
+		makeUser(t, s, here.Account, "/", "ada")
+	})
+}
