@@ -48,7 +48,7 @@ func TestWhatPoliciesOfAWSAllow(t *testing.T) {
 		"IAMFullAccess":                                 "iam:PassRole iam:CreateRole / sts:AssumeRole iot:Connect",
 		"IAMReadOnlyAccess":                             "iam:GetRole iam:ListUsers / iam:PutRolePolicy iam:PassRole",
 		"ReadOnlyAccess":                                "iot:GetPolicy iam:GetRole / iot:UpdateThing sts:AssumeRole",
-		roles + "Audit":                                 "iam:GetRolePolicy cognito-identity:GetIdentityPoolRoles / iot:GetThing",
+		roles + "Audit":                                 "cognito-identity:GetIdentityPoolRoles / iot:GetThing",
 		roles + "AddThingsToThingGroupMitigationAction": "iot:AddThingToThingGroup iot:ListPrincipalThings / iot:CreateThing",
 		roles + "EnableIoTLoggingMitigationAction":      "iot:SetV2LoggingOptions iam:PassRole / iot:SetLoggingOptions",
 		roles + "PublishFindingsToSNSMitigationAction":  "sns:Publish / sns:Subscribe",
