@@ -69,6 +69,7 @@ func TestAMitigationTaskSurvivesOneCrashAfterTheOther(t *testing.T) {
 	r.wantMitigated(t, p)
 	p.terminate(t)
 	r.wantMitigatedInDatabase(t)
+	r.wantChangesRecorded(t)
 }
 
 func TestAnAuditSurvivesOneCrashAfterTheOther(t *testing.T) {
