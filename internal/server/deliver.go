@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cordon-iot/cordon/internal/config"
 	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/notify/deliver"
@@ -32,6 +33,9 @@ func (s *Server) openDelivery(ctx context.Context, o Options) error {
 	}
 	if s.pki == nil && s.cfg.PKIURL == "" {
 		s.log.Warn("there is no PKI listener: endpoints of topics cannot verify messages")
+	}
+	if s.cfg.APIURL == "" && !config.Loopback(s.cfg.Listen) {
+		s.log.Warn("api-url is not set: endpoints of topics are told to confirm at the address of listen", "url", s.URL())
 	}
 	if cfg.Mail == nil {
 		s.log.Info("no relay of mail is set: subscriptions of e-mail stay pending")
