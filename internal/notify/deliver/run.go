@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 const (
-	// perLane is how many deliveries to one subscription are under way at a time.
-	perLane = 4
+	// perLane is how many deliveries to one subscription are under way at a time,
+	// and maxClaim how many are claimed at once while they go fast.
+	perLane, maxClaim = 4, 32
+	// fast is how long as many as were claimed may take for that.
+	fast = time.Second
 	// laneTime is how long a lane goes on before others have their turn.
 	laneTime = 10 * time.Second
 	// endTime is how long what is being sent may take once the node ends, and
@@ -25,10 +30,11 @@ const (
 func (w *Workers) runLane(ctx context.Context, subscription int64) (failed bool) {
 	sending, cancel := outlasting(ctx, endTime)
 	defer cancel()
+	limit := perLane
 	for end := time.Now().Add(laneTime); ctx.Err() == nil && time.Now().Before(end); {
-		now := w.Now()
+		now, begun := w.Now(), time.Now()
 		list, err := w.Queue.ClaimDeliveries(ctx, notify.Claim{
-			Subscription: subscription, Now: now, Until: now.Add(w.Timing.Lease), Limit: perLane,
+			Subscription: subscription, Now: now, Until: now.Add(w.Timing.Lease), Limit: limit,
 		})
 		if err != nil && ctx.Err() == nil {
 			w.Log.Warn("claiming deliveries did not work", "err", err)
@@ -37,13 +43,20 @@ func (w *Workers) runLane(ctx context.Context, subscription int64) (failed bool)
 			return err != nil
 		}
 		if host := hostOf(list[0].Receiver); !w.lanes.find(subscription, host) {
-			w.settle(ctx, putBack(list, now.Add(w.Timing.Rest)))
+			var later []notify.Outcome
+			for i := range list {
+				later = append(later, putBack(&list[i], now.Add(w.Timing.Rest)))
+			}
+			w.settle(ctx, later)
 			return false
 		}
 		outcomes, through := w.try(sending, subscription, list)
 		w.settle(ctx, outcomes)
 		if !through {
 			return true
+		}
+		if limit = min(2*limit, maxClaim); time.Since(begun) > fast {
+			limit = perLane
 		}
 	}
 	return false
@@ -59,39 +72,36 @@ func outlasting(ctx context.Context, by time.Duration) (context.Context, context
 	return out, func() { stop(); cancel() }
 }
 
-// putBack leaves claimed deliveries, which were not tried, for later.
-func putBack(list []notify.Delivery, next time.Time) (out []notify.Outcome) {
-	for i := range list {
-		out = append(out, notify.Outcome{
-			Delivery: list[i], State: notify.Waiting, At: next, Next: next, Error: list[i].Error,
-		})
-	}
-	return out
+// putBack leaves a claimed delivery, which was not tried, for later.
+func putBack(d *notify.Delivery, next time.Time) notify.Outcome {
+	return notify.Outcome{Delivery: *d, State: notify.Waiting, At: next, Next: next, Error: d.Error}
 }
 
-// try sends deliveries side by side, and reports whether any got through.
+// try sends deliveries, some side by side, and reports whether any got through.
+// Those that could outlast their claim are left for later.
 func (w *Workers) try(ctx context.Context, subscription int64, list []notify.Delivery) (
 	outcomes []notify.Outcome, through bool,
 ) {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	mu.Lock()
-	for i := range list {
-		if subscription != notify.Forwarded && list[i].Receiver == nil { // it has just ended
-			outcomes = append(outcomes, notify.Outcome{Delivery: list[i], State: notify.Delivered, At: w.Now()})
+	var all errgroup.Group
+	all.SetLimit(perLane)
+	outcomes = make([]notify.Outcome, len(list))
+	for end, i := time.Now().Add(w.Timing.Lease-w.Timing.Timeout), 0; i < len(list); i++ {
+		d := &list[i]
+		if subscription != notify.Forwarded && d.Receiver == nil { // it has just ended
+			outcomes[i] = notify.Outcome{Delivery: *d, State: notify.Delivered, At: w.Now()}
 			continue
 		}
-		all.Go(func() {
-			o := w.tryOne(ctx, &list[i])
-			mu.Lock()
-			defer mu.Unlock()
-			outcomes = append(outcomes, o)
-			through = through || o.State != notify.Waiting
+		all.Go(func() error {
+			if time.Now().After(end) {
+				outcomes[i] = putBack(d, w.Now())
+			} else {
+				outcomes[i] = w.tryOne(ctx, d)
+			}
+			return nil
 		})
 	}
-	mu.Unlock()
-	all.Wait()
-	return outcomes, through
+	_ = all.Wait() // none has an error
+	return outcomes, slices.ContainsFunc(outcomes, func(o notify.Outcome) bool { return o.State != notify.Waiting })
 }
 
 // tryOne sends one delivery and says what becomes of it.
