@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -140,7 +139,6 @@ type Service struct {
 	// UTC: [Spread], or the same for all.
 	TimeOfDay func(account string) time.Duration
 	Now       func() time.Time
-	Log       *slog.Logger
 }
 
 // Update changes the configuration of an account. A check that a schedule uses
@@ -151,25 +149,15 @@ func (s *Service) Update(ctx context.Context, scope fleet.Scope, p Patch) error 
 			return err
 		}
 	}
-	var switchedOn []NotificationTarget
-	err := s.Store.UpdateAuditConfiguration(ctx, scope, func(c *Configuration, schedules []*Schedule) (
+	return s.Store.UpdateAuditConfiguration(ctx, scope, func(c *Configuration, schedules []*Schedule) (
 		*Configuration, error,
 	) {
 		next, err := c.Apply(p, s.Checks)
 		if err != nil {
 			return nil, err
 		}
-		switchedOn = c.switchedOn(next)
 		return next, c.keeps(next, schedules)
 	})
-	if err != nil {
-		return err
-	}
-	for _, t := range switchedOn {
-		s.Log.Warn("audit notifications are recorded; this version does not deliver them",
-			"account", scope.Account, "region", scope.Region, "topic", t.TopicARN)
-	}
-	return nil
 }
 
 // keeps refuses to switch off a check that a schedule uses.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -77,17 +78,6 @@ func (t NotificationTarget) complete() error {
 	return nil
 }
 
-// switchedOn is which targets the next configuration has on that this one had
-// not.
-func (c *Configuration) switchedOn(next *Configuration) (list []NotificationTarget) {
-	for kind, t := range next.Notifications {
-		if t.Enabled && (c == nil || !c.Notifications[kind].Enabled) {
-			list = append(list, t)
-		}
-	}
-	return list
-}
-
 // completed is the message about an audit that has ended. Source: the schema
 // arn:aws:iot:::schema:auditnotification/1.0 of the developer guide; times are
 // milliseconds since the epoch.
@@ -140,9 +130,82 @@ func (t *Task) CompletedMessage() string {
 			Suppressed: state.Suppressed, Message: state.Message, ErrorCode: state.ErrorCode,
 		})
 	}
-	b, err := json.Marshal(m)
-	if err != nil {
+	return encoded(m)
+}
+
+// encoded is a message as it is sent: one JSON object.
+func encoded(message any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(message); err != nil {
 		panic(err) // values of our own types, which always marshal
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// published is the message about one finding. Times are milliseconds since the
+// epoch. Source: messages of PUBLISH_FINDING_TO_SNS; the members are those of
+// AuditFinding in the AWS IoT API.
+type published struct {
+	FindingID     string              `json:"findingId"`
+	FindingTime   int64               `json:"findingTime"`
+	Severity      Severity            `json:"severity,omitempty"`
+	TaskStartTime int64               `json:"taskStartTime"`
+	Resource      publishedResource   `json:"nonCompliantResource"`
+	Related       []publishedResource `json:"relatedResources,omitempty"`
+	TaskID        string              `json:"taskId"`
+	Check         string              `json:"checkName"`
+	ReasonCode    string              `json:"reasonForNonComplianceCode,omitempty"`
+	Reason        string              `json:"reasonForNonCompliance,omitempty"`
+	Suppressed    bool                `json:"isSuppressed,omitempty"`
+}
+
+type publishedResource struct {
+	Type       ResourceType      `json:"resourceType"`
+	Identifier map[string]any    `json:"resourceIdentifier"`
+	Info       map[string]string `json:"additionalInfo,omitempty"`
+}
+
+// PublishedMessage is what a topic hears of a finding: one JSON object.
+func (f *Finding) PublishedMessage() string {
+	m := published{
+		FindingID: f.ID, FindingTime: f.Found.UnixMilli(), Severity: f.Severity, TaskStartTime: f.TaskStarted.UnixMilli(),
+		Resource: f.Resource.published(), TaskID: f.TaskID, Check: f.Check, ReasonCode: f.ReasonCode, Reason: f.Reason,
+		Suppressed: f.Suppressed,
+	}
+	for _, r := range f.Related {
+		m.Related = append(m.Related, r.published())
+	}
+	return encoded(m)
+}
+
+func (r Resource) published() publishedResource {
+	return publishedResource{Type: r.Type, Identifier: r.identifier(), Info: r.Info}
+}
+
+// identifier is the ResourceIdentifier of the AWS IoT API: one member, by the
+// type.
+func (r Resource) identifier() map[string]any {
+	switch r.Type {
+	case IoTPolicy:
+		name, version := SplitPolicyKey(r.Key)
+		return map[string]any{"policyVersionIdentifier": map[string]string{
+			"policyName": name, "policyVersionId": version,
+		}}
+	case IssuerCertificate:
+		id, serial, subject := SplitIssuerKey(r.Key)
+		members := map[string]string{
+			"issuerId": id, "issuerCertificateSerialNumber": serial, "issuerCertificateSubject": subject,
+		}
+		maps.DeleteFunc(members, func(_, text string) bool { return text == "" })
+		return map[string]any{"issuerCertificateIdentifier": members}
+	}
+	return map[string]any{identifierMembers[r.Type]: r.Key}
+}
+
+// identifierMembers are those that hold one text.
+var identifierMembers = map[ResourceType]string{
+	DeviceCertificate: "deviceCertificateId", CACertificate: "caCertificateId", AccountSettings: "account",
+	ClientID: "clientId", CognitoIdentityPool: "cognitoIdentityPoolId", RoleAlias: "roleAliasArn", IAMRole: "iamRoleArn",
 }

@@ -61,7 +61,7 @@ func openRig(ctx context.Context, o store.Options, log *slog.Logger) (_ *rig, er
 		Gateway: true,
 	})
 	r.audits = &audit.Service{
-		Store: r.store, Workflows: r.durable, Checks: check.All, TimeOfDay: audit.Spread, Now: time.Now, Log: log,
+		Store: r.store, Workflows: r.durable, Checks: check.All, TimeOfDay: audit.Spread, Now: time.Now,
 	}
 	return r, r.durable.Launch()
 }

@@ -236,11 +236,6 @@ func TestMembersThatAreNotHonouredAreRefusedByName(t *testing.T) {
 			CertificateId: new(strings.Repeat("a", 64)), RegistrationConfig: registration,
 		}},
 		{"templateName", &iot.ListCACertificatesInput{TemplateName: new("t")}},
-		{"actionParams.publishFindingToSnsParams", &iot.UpdateMitigationActionInput{
-			ActionName: new("a"), ActionParams: &types.MitigationActionParams{
-				PublishFindingToSnsParams: &types.PublishFindingToSnsParams{TopicArn: new("arn:aws:sns:us-east-1:000000000000:t")},
-			},
-		}},
 	} {
 		t.Run(operation(tt.in)+" "+tt.member, func(t *testing.T) {
 			_, err := call(t, c, tt.in)

@@ -11,11 +11,9 @@ import (
 
 func (a *API) mitigationActionOperations() []awswire.Served {
 	return []awswire.Served{
-		awswire.Op(wire.CreateMitigationAction, a.createMitigationAction).
-			Refusing("actionParams.publishFindingToSnsParams"),
+		awswire.Op(wire.CreateMitigationAction, a.createMitigationAction),
 		awswire.Op(wire.DescribeMitigationAction, a.describeMitigationAction),
-		awswire.Op(wire.UpdateMitigationAction, a.updateMitigationAction).
-			Refusing("actionParams.publishFindingToSnsParams"),
+		awswire.Op(wire.UpdateMitigationAction, a.updateMitigationAction),
 		awswire.Op(wire.DeleteMitigationAction, a.deleteMitigationAction),
 		awswire.Op(wire.ListMitigationActions, a.listMitigationActions),
 	}
@@ -121,6 +119,9 @@ func actionParams(in *wire.MitigationActionParams) (p mitigation.Params) {
 	if l := in.EnableIoTLoggingParams; l != nil {
 		p.EnableIoTLogging = &mitigation.EnableLogging{RoleARN: *l.RoleARNForLogging, Level: *l.LogLevel}
 	}
+	if n := in.PublishFindingToSNSParams; n != nil {
+		p.PublishFindingToSNS = &mitigation.PublishFinding{TopicARN: *n.TopicARN}
+	}
 	return p
 }
 
@@ -143,6 +144,9 @@ func paramsOut(p mitigation.Params) *wire.MitigationActionParams {
 	}
 	if l := p.EnableIoTLogging; l != nil {
 		out.EnableIoTLoggingParams = &wire.EnableIoTLoggingParams{RoleARNForLogging: &l.RoleARN, LogLevel: &l.Level}
+	}
+	if n := p.PublishFindingToSNS; n != nil {
+		out.PublishFindingToSNSParams = &wire.PublishFindingToSnsParams{TopicARN: &n.TopicARN}
 	}
 	return out
 }

@@ -195,9 +195,9 @@ func TestMitigationActionsAreRefused(t *testing.T) {
 	}{
 		{"no parameters", "a", types.MitigationActionParams{}, "exactly one"},
 		{"two parameters", "a", two, "exactly one"},
-		{"publishing, which is not built", "a", types.MitigationActionParams{
-			PublishFindingToSnsParams: &types.PublishFindingToSnsParams{TopicArn: new("arn:aws:sns:us-east-1:000000000000:t")},
-		}, "publishFindingToSnsParams"},
+		{"publishing to what is no topic", "a", publishing("arn:aws:sqs:us-east-1:000000000000:t"), "topicArn"},
+		{"publishing to an ordered topic", "a", publishing("arn:aws:sns:us-east-1:000000000000:t.fifo"), "topicArn"},
+		{"publishing to another account", "a", publishing("arn:aws:sns:us-east-1:111111111111:t"), "this account"},
 		{"logging nothing", "a", logging(types.LogLevelDisabled), "DISABLED"},
 		{"a group named twice", "a", joining("one", "two", "one"), "twice"},
 		{"no group", "a", joining(), "thingGroupNames"},
@@ -243,4 +243,9 @@ func TestAHundredMitigationActions(t *testing.T) {
 			t.Errorf("got %d actions, want 100", got)
 		}
 	})
+}
+
+// publishing is the parameters of an action that tells a topic of findings.
+func publishing(topic string) types.MitigationActionParams {
+	return types.MitigationActionParams{PublishFindingToSnsParams: &types.PublishFindingToSnsParams{TopicArn: &topic}}
 }

@@ -18,6 +18,7 @@ func (j *journey) actions() {
 		types.MitigationActionTypeAddThingsToThingGroup:       joining("sdk-lab"),
 		types.MitigationActionTypeReplaceDefaultPolicyVersion: blanking(),
 		types.MitigationActionTypeEnableIotLogging:            logging(types.LogLevelInfo),
+		types.MitigationActionTypePublishFindingToSns:         publishing("arn:aws:sns:us-east-1:000000000000:t"),
 	}
 	params[types.MitigationActionTypeAddThingsToThingGroup].AddThingsToThingGroupParams.OverrideDynamicGroups = new(true)
 	for kind, p := range params {
@@ -44,13 +45,6 @@ func (j *journey) actions() {
 	pages(j, &iot.ListMitigationActionsInput{ActionType: kind, MaxResults: new(int32(1))},
 		listed("sdk-"+string(kind)), listed(last))
 	step[iot.DeleteMitigationActionOutput](j, &iot.DeleteMitigationActionInput{ActionName: &last}, nil)
-
-	notify := &types.MitigationActionParams{PublishFindingToSnsParams: &types.PublishFindingToSnsParams{
-		TopicArn: new("arn:aws:sns:us-east-1:000000000000:t"),
-	}}
-	const sns = "actionParams.publishFindingToSnsParams"
-	j.refused(sns, &iot.CreateMitigationActionInput{ActionName: &last, RoleArn: role, ActionParams: notify})
-	j.refused(sns, &iot.UpdateMitigationActionInput{ActionName: &last, ActionParams: notify})
 }
 
 func (j *journey) mitigating() {
@@ -139,18 +133,19 @@ func (j *journey) mitigationCanceled(audit string, certs ...string) {
 }
 
 // mitigationFailed runs a task whose second action fails, for its group is not
-// there, so that its third is skipped.
+// there, so that those behind it are skipped.
 func (j *journey) mitigationFailed(finding, other string) {
-	id, names := "sdk-failed", []string{"1-deactivate", "2-join", "3-join"}
+	id, names := "sdk-failed", []string{"1-deactivate", "2-join", "3-join", "4-tell"}
 	never := joining("sdk-group-1")
 	never.AddThingsToThingGroupParams.OverrideDynamicGroups = new(true)
 	described := j.taskBegun(id, aimAtFinding(finding, other), mapping{checkExpiring: names},
 		taskAction{names[0], deactivate()}, taskAction{names[1], joining("sdk-nothing")},
-		taskAction{names[2], never})
+		taskAction{names[2], never}, taskAction{names[3], publishing("arn:aws:sns:us-east-1:000000000000:t")})
 	j.ended(id, described, types.AuditMitigationActionsTaskStatusFailed, map[string]counts{checkExpiring: {2, 0, 2, 0, 0}})
 	executed := []types.AuditMitigationActionExecutionMetadata{
 		{Status: types.AuditMitigationActionsExecutionStatusCompleted},
 		{Status: types.AuditMitigationActionsExecutionStatusFailed, ErrorCode: new("RESOURCE_NOT_FOUND"), Message: &some},
+		{Status: types.AuditMitigationActionsExecutionStatusSkipped},
 		{Status: types.AuditMitigationActionsExecutionStatusSkipped},
 	}
 	for i := range executed {

@@ -20,9 +20,6 @@ var unset = map[string][]string{
 	"it says how attributes change, and is nothing that is stored": {"AttributePayload.merge"},
 	"there are no billing groups, and CreateThing refuses one":     {"DescribeThingResponse.billingGroupName"},
 	"there are no provisioning templates, and they are refused":    {"DescribeCACertificateResponse.registrationConfig"},
-	"no finding is delivered to a topic, and such an action is refused": {
-		"MitigationActionParams.publishFindingToSnsParams",
-	},
 	"no check that is built judges them": {
 		"ResourceIdentifier.cognitoIdentityPoolId", "ResourceIdentifier.iamRoleArn", "ResourceIdentifier.roleAliasArn",
 	},

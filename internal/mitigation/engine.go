@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 // WorkflowKind is the kind of the workflows that run mitigation tasks.
@@ -61,6 +62,12 @@ type Resources interface {
 	// others from changing their groups until the slice ends.
 	ThingsOf(ctx context.Context, tx durable.Tx, scope fleet.Scope, q CertificateThings) (
 		map[string][]ThingState, error)
+	// WholeFindings reads all of some findings, with the related resources that
+	// are shown with them.
+	WholeFindings(ctx context.Context, tx durable.Tx, list []audit.FindingRef) (
+		map[audit.FindingRef]*audit.Finding, error)
+	// HasTopic reports whether there is a topic.
+	HasTopic(ctx context.Context, tx durable.Tx, arn notify.TopicARN) (bool, error)
 }
 
 // CertificateThings asks for the things of some certificates: for each no more
@@ -82,7 +89,10 @@ type Engine struct {
 	Store    SliceStore
 	Kinds    Kinds
 	Observer Observer
-	Now      func() time.Time
+	// ForeignTopics says that another service has the topics, so that nobody here
+	// knows which there are.
+	ForeignTopics bool
+	Now           func() time.Time
 }
 
 // Slice applies the actions of a task to its next findings.

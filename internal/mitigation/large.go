@@ -1,12 +1,14 @@
 package mitigation
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 // runLarge works on one finding that takes more changes than a slice may make:
@@ -46,7 +48,7 @@ func (s *slice) runLarge() error {
 // part applies an action to the next things of a finding's certificate,
 // moves the cursor behind them and reports whether there are more.
 func (s *slice) part(a *Action, at *attempt) (more bool, err error) {
-	if at.aboutIssuer() {
+	if at.aboutIssuer() && s.e.Kinds.Of(a.Type).Needs != NeedsFinding {
 		return s.relatedPart(a, at)
 	}
 	cursor, most := s.task.Cursor, SliceChanges
@@ -110,10 +112,46 @@ func (s *slice) subjects(a *Action, list []*attempt, after string, most int) ([]
 		for i := range out {
 			out[i].Logging = l
 		}
+	case NeedsFinding:
+		return out, s.findings(a, out)
 	case NeedsThings:
 		return out, s.things(a, out, CertificateThings{Certificates: names, After: after, Most: most})
 	}
 	return out, err
+}
+
+// findings reads all of each finding, and looks for the topic of the action.
+func (s *slice) findings(a *Action, out []Subject) error {
+	refs := make([]audit.FindingRef, len(out))
+	for i := range out {
+		refs[i] = out[i].Finding.FindingRef
+	}
+	whole, err := s.e.Store.WholeFindings(s.ctx, s.tx, refs)
+	if err != nil {
+		return err
+	}
+	missing, err := s.topicMissing(a.Params.PublishFindingToSNS.TopicARN)
+	for i, ref := range refs {
+		f := whole[ref]
+		if f == nil {
+			return fmt.Errorf("finding %d of audit %d is gone", ref.N, ref.Audit)
+		}
+		out[i].Finding, out[i].TopicMissing, out[i].Now = f, missing, s.now
+		out[i].Execution = "execution/" + s.task.ID + "/" + f.ID + "/" + a.Name
+	}
+	return err
+}
+
+func (s *slice) topicMissing(text string) (bool, error) {
+	if s.e.ForeignTopics {
+		return false, nil
+	}
+	arn, err := notify.ParseTopicARN(text)
+	if err != nil {
+		return true, nil
+	}
+	found, err := s.e.Store.HasTopic(s.ctx, s.tx, arn)
+	return !found, err
 }
 
 // things reads the things of each finding's certificate and the groups that

@@ -41,6 +41,7 @@ type Params struct {
 	AddThingsToThingGroup       *AddThings         `json:"addThingsToThingGroup,omitempty"`
 	ReplaceDefaultPolicyVersion *ReplacePolicy     `json:"replaceDefaultPolicyVersion,omitempty"`
 	EnableIoTLogging            *EnableLogging     `json:"enableIoTLogging,omitempty"`
+	PublishFindingToSNS         *PublishFinding    `json:"publishFindingToSNS,omitempty"`
 }
 
 // UpdateCertificate says what becomes of a certificate.
@@ -72,6 +73,11 @@ type ReplacePolicy struct {
 type EnableLogging struct {
 	RoleARN string `json:"roleArn"`
 	Level   string `json:"level"`
+}
+
+// PublishFinding names the topic that hears of findings.
+type PublishFinding struct {
+	TopicARN string `json:"topicArn"`
 }
 
 // TaskStatus is the state of a task, equal to the wire value.
@@ -250,6 +256,7 @@ const (
 	NeedsPolicy
 	NeedsLogging
 	NeedsThings
+	NeedsFinding // all of the finding, and whether the action's topic exists
 )
 
 // Subject is a finding with the state of what it is about, as it is in the
@@ -262,6 +269,12 @@ type Subject struct {
 	Logging     *fleet.LoggingOptions
 	Things      []ThingState
 	Groups      map[string]*fleet.Group // the action's groups that exist
+	// TopicMissing says that there is no topic of the action's.
+	TopicMissing bool
+	// Execution is what the execution is called where it is told of: by its task,
+	// finding and action.
+	Execution string
+	Now       time.Time
 }
 
 // ThingState is a thing with the groups it is in.

@@ -16,6 +16,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 // Library is what a new task is made from, as it is when the task is stored.
@@ -278,7 +279,7 @@ func workflow(scope fleet.Scope, id string) durable.ID {
 // CreateAction defines an action. An equal one of that name is returned as it
 // is.
 func (s *Service) CreateAction(ctx context.Context, scope fleet.Scope, a Action, tags []fleet.Tag) (*Action, error) {
-	if err := s.setType(&a); err != nil {
+	if err := s.setType(&a, scope); err != nil {
 		return nil, err
 	}
 	a.ID, a.Created = uuid.NewString(), s.Now()
@@ -303,12 +304,12 @@ func (s *Service) UpdateAction(ctx context.Context, scope fleet.Scope, name stri
 			return nil
 		}
 		a.Params = *p.Params
-		return s.setType(a)
+		return s.setType(a, scope)
 	})
 }
 
 // setType derives the type of an action from the one parameter it has.
-func (s *Service) setType(a *Action) error {
+func (s *Service) setType(a *Action, scope fleet.Scope) error {
 	var types []audit.ActionType
 	for t, set := range map[audit.ActionType]bool{
 		audit.UpdateDeviceCertificate:     a.Params.UpdateDeviceCertificate != nil,
@@ -316,6 +317,7 @@ func (s *Service) setType(a *Action) error {
 		audit.AddThingsToThingGroup:       a.Params.AddThingsToThingGroup != nil,
 		audit.ReplaceDefaultPolicyVersion: a.Params.ReplaceDefaultPolicyVersion != nil,
 		audit.EnableIoTLogging:            a.Params.EnableIoTLogging != nil,
+		audit.PublishFindingToSNS:         a.Params.PublishFindingToSNS != nil,
 	} {
 		if set {
 			types = append(types, t)
@@ -333,8 +335,26 @@ func (s *Service) setType(a *Action) error {
 			return fault.New(fault.Invalid, "thingGroupNames names a group twice")
 		}
 	}
+	if p := a.Params.PublishFindingToSNS; p != nil {
+		if err := checkTopic(p.TopicARN, scope); err != nil {
+			return err
+		}
+	}
 	if s.Kinds.Of(a.Type) == nil {
 		return fmt.Errorf("no action of type %s is built", a.Type)
+	}
+	return nil
+}
+
+// checkTopic refuses what is no topic of the account. It may be of any region,
+// and need not exist yet.
+func checkTopic(text string, scope fleet.Scope) error {
+	arn, err := notify.ParseTopicARN(text)
+	if err != nil {
+		return fault.New(fault.Invalid, "publishFindingToSnsParams.topicArn is not the ARN of an SNS topic")
+	}
+	if arn.Account != scope.Account {
+		return fault.New(fault.Invalid, "publishFindingToSnsParams.topicArn is not a topic of this account")
 	}
 	return nil
 }

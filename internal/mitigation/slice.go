@@ -95,14 +95,15 @@ func (s *slice) costs() ([]int, error) {
 	}
 	costs := make([]int, len(s.items))
 	for i, it := range s.items {
-		if it.aboutIssuer() {
-			costs[i] = SliceChanges + 1 // one at a time, in parts
-			continue
-		}
 		for _, name := range it.actions {
-			if s.kind(name).Needs == NeedsThings {
+			switch needs := s.kind(name).Needs; {
+			case needs == NeedsFinding:
+				costs[i]++
+			case it.aboutIssuer():
+				costs[i] = SliceChanges + 1 // one at a time, in parts
+			case needs == NeedsThings:
 				costs[i] += things[it.finding.Resource.Key] * s.task.Action(name).Params.AddThingsToThingGroup.changes()
-			} else {
+			default:
 				costs[i]++
 			}
 		}

@@ -49,10 +49,10 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		},
 	})
 	s.engine.Register(mitigation.WorkflowKind, &mitigation.Engine{
-		Store: s.store, Kinds: action.All, Observer: s.metrics, Now: s.now,
+		Store: s.store, Kinds: action.All, Observer: s.metrics, ForeignTopics: s.cfg.SNSEndpoint != "", Now: s.now,
 	})
 	s.audits = &audit.Service{
-		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now, Log: s.log,
+		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now,
 	}
 	s.engine.Register(fleet.GroupWorkKind, s.store.GroupWork())
 	pages, err := s.pages(ctx)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 // Apply makes changes true inside a slice. It returns the positions in the
@@ -32,6 +33,7 @@ func (s *Store) Apply(ctx context.Context, tx durable.Tx, sc fleet.Scope, change
 // moves things between groups has them judged once all is done.
 func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fleet.Change) ([]int, error) {
 	a := &applying{ctx: ctx, q: q, scope: scope, now: s.millis()}
+	var messages []notify.Message
 	certs, groups := map[certificateMove][]int{}, map[groupMove][]int{}
 	for i, c := range changes {
 		var err error
@@ -52,6 +54,13 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 			}
 		case fleet.Logging:
 			err = a.logging(i, c)
+		case notify.Publish:
+			if !c.Withdraw {
+				messages = append(messages, c.Message)
+				continue
+			}
+			err = a.one(i, `DELETE FROM topic_messages WHERE scope = @scope AND id = @id AND state = 'PENDING'`,
+				args{"id": c.Message.ID})
 		default:
 			err = fmt.Errorf("change of type %T", c)
 		}
@@ -66,6 +75,9 @@ func (s *Store) apply(ctx context.Context, q querier, scope int64, changes []fle
 	}
 	if err := a.memberships(groups, changes); err != nil {
 		return nil, fmt.Errorf("apply changes to thing groups: %w", err)
+	}
+	if err := enqueueMessages(ctx, q, scope, messages); err != nil {
+		return nil, fmt.Errorf("apply changes to topics: %w", err)
 	}
 	slices.Sort(a.refused)
 	return a.refused, a.note()

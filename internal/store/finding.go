@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
@@ -114,6 +115,59 @@ func (s *Store) Finding(ctx context.Context, sc fleet.Scope, id string) (f audit
 		return err
 	})
 	return f, err
+}
+
+// WholeFindings reads all of some findings inside a slice, with the related
+// resources that are shown with them. Those that are not there are left out.
+func (s *Store) WholeFindings(ctx context.Context, tx durable.Tx, list []audit.FindingRef) (
+	map[audit.FindingRef]*audit.Finding, error,
+) {
+	of := map[int64][]int64{}
+	for _, ref := range list {
+		of[ref.Audit] = append(of[ref.Audit], ref.N)
+	}
+	q, out := s.slice(tx), make(map[audit.FindingRef]*audit.Finding, len(list))
+	for seq, numbers := range of {
+		a := args{"audit": seq}
+		found, err := all(ctx, q, `SELECT `+findingColumns+` FROM audits a JOIN findings f ON f.audit = a.seq
+			WHERE a.seq = @audit AND `+q.dialect().in("f.n", "numbers", a, numbers), a, scanFinding)
+		if err != nil {
+			return nil, fmt.Errorf("read findings: %w", err)
+		}
+		for i := range found {
+			out[found[i].FindingRef] = &found[i]
+		}
+		if err := addRelated(ctx, q, seq, numbers, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// addRelated adds the first related resources to findings of an audit, but for
+// those of which AWS lists them by a call of their own only.
+func addRelated(ctx context.Context, q querier, seq int64, numbers []int64, to map[audit.FindingRef]*audit.Finding,
+) error {
+	a := args{"audit": seq, "most": audit.MaxRelated}
+	rows, err := all(ctx, q, `SELECT n, resource_type, resource, info FROM finding_resources
+		WHERE audit = @audit AND k <= @most AND `+q.dialect().in("n", "numbers", a, numbers)+` ORDER BY n, k`, a,
+		func(r scanner) (row relatedRow, err error) {
+			var info string
+			if err := r.Scan(&row.N, &row.Type, &row.Key, &info); err != nil {
+				return row, err
+			}
+			return row, fromInfoJSON(info, &row.Info)
+		})
+	if err != nil {
+		return fmt.Errorf("read related resources: %w", err)
+	}
+	for _, row := range rows {
+		f := to[audit.FindingRef{Audit: seq, N: row.N}]
+		if f != nil && f.Resource.Type != audit.IssuerCertificate {
+			f.Related = append(f.Related, row.Resource)
+		}
+	}
+	return nil
 }
 
 func findFinding(ctx context.Context, q querier, scope int64, id string) (audit.Finding, error) {

@@ -50,6 +50,9 @@ func (s *Store) EnqueueMessages(ctx context.Context, sc fleet.Scope, list []noti
 // enqueueMessages stores messages of a scope, in the transaction that causes
 // them. What has the id of one that is stored is left out.
 func enqueueMessages(ctx context.Context, q querier, scope int64, list []notify.Message) error {
+	if len(list) == 0 {
+		return nil
+	}
 	seqs, err := nextSeq(ctx, q, len(list))
 	if err != nil {
 		return fmt.Errorf("number messages: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/notify"
@@ -98,6 +99,21 @@ func (s *Store) TopicByARN(ctx context.Context, arn notify.TopicARN) (t *notify.
 		return err
 	})
 	return t, err
+}
+
+// HasTopic reports, inside a slice, whether there is a topic.
+func (s *Store) HasTopic(ctx context.Context, tx durable.Tx, arn notify.TopicARN) (bool, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, arn.Scope)
+	if err != nil {
+		return false, err
+	}
+	n, err := count(ctx, q, `SELECT count(*) FROM topics WHERE scope = @scope AND name = @name`,
+		args{"scope": scope, "name": arn.Name})
+	if err != nil {
+		return false, fmt.Errorf("look for topic: %w", err)
+	}
+	return n > 0, nil
 }
 
 // Topics lists the topics of a scope by name, behind one.

@@ -16,6 +16,7 @@ var All = mitigation.Kinds{
 	&addThingsToThingGroup,
 	&replaceDefaultPolicyVersion,
 	&enableIoTLogging,
+	&publishFindingToSNS,
 }
 
 // gone is the failure of an action whose resource no longer exists.

@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/mitigation"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 func TestTheListAndTheFilesAgree(t *testing.T) {
@@ -21,9 +22,6 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 			t.Errorf("%s lacks a doc or a plan, or is in the list twice", k.Type)
 		}
 	}
-	if All.Of(audit.PublishFindingToSNS) != nil {
-		t.Error("PUBLISH_FINDING_TO_SNS is in the list, and there are no topics")
-	}
 }
 
 // registry is the part of a fleet that a plan is made from and applied to.
@@ -34,10 +32,12 @@ type registry struct {
 	logging     fleet.LoggingOptions
 	members     map[string][]fleet.Membership // by thing
 	groups      map[string]*fleet.Group
+	topic       bool
+	told        []string // ids of messages
 }
 
 func (r *registry) subject(f *audit.Finding) *mitigation.Subject {
-	s := &mitigation.Subject{Finding: f, Groups: r.groups}
+	s := &mitigation.Subject{Finding: f, Groups: r.groups, TopicMissing: !r.topic, Execution: "execution/t/f/a"}
 	if r.certificate != nil {
 		c := *r.certificate
 		s.Certificate = &c
@@ -93,6 +93,12 @@ func (r *registry) apply(t *testing.T, c fleet.Change) {
 		} else {
 			r.members[c.Thing] = slices.Delete(r.members[c.Thing], i, i+1)
 		}
+	case notify.Publish:
+		holds = slices.Contains(r.told, c.Message.ID) == c.Withdraw
+		r.told = slices.DeleteFunc(r.told, func(id string) bool { return id == c.Message.ID })
+		if !c.Withdraw {
+			r.told = append(r.told, c.Message.ID)
+		}
 	}
 	if !holds {
 		t.Errorf("the old side of %+v does not hold", c)
@@ -142,6 +148,10 @@ func in(names ...string) []fleet.Membership {
 		list = append(list, fleet.MembershipIn("", groups(n)[n]))
 	}
 	return list
+}
+
+var telling = mitigation.Params{
+	PublishFindingToSNS: &mitigation.PublishFinding{TopicARN: "arn:aws:sns:us-east-1:000000000000:t"},
 }
 
 var logging = mitigation.Params{EnableIoTLogging: &mitigation.EnableLogging{RoleARN: "role", Level: "INFO"}}
@@ -220,6 +230,9 @@ var scenarios = []scenario{
 			"t1": in("1", "2", "3", "4", "5", "6", "7", "8", "9", "dynamic"), "t2": in("dynamic"),
 		},
 	}, 3, ""},
+	{"a topic is told of a finding", audit.PublishFindingToSNS, telling, registry{topic: true}, 1, ""},
+	{"a topic that is not there is not told", audit.PublishFindingToSNS, telling, registry{}, 0,
+		mitigation.ResourceNotFound},
 	{"things of a certificate that is gone fail", audit.AddThingsToThingGroup, join("a"), registry{
 		groups: groups("a"),
 	}, 0, mitigation.ResourceNotFound},
@@ -235,6 +248,11 @@ func TestPlans(t *testing.T) {
 			f := &audit.Finding{Resource: audit.Resource{Key: "c"}}
 			plan := func() ([]fleet.Change, string) {
 				list, failure := All.Of(tt.kind).Plan(&tt.params, tt.state.subject(f))
+				// A message of which there is one already is not stored again.
+				list = slices.DeleteFunc(list, func(c fleet.Change) bool {
+					p, ok := c.(notify.Publish)
+					return ok && slices.Contains(tt.state.told, p.Message.ID)
+				})
 				if failure == nil {
 					return list, ""
 				}
