@@ -110,7 +110,10 @@ type Service struct {
 	// It stands in what is issued; "" is nowhere.
 	URL string
 	Now func() time.Time
+	// Policies is what [Service.Authorize] and [Service.Role] decide by.
+	Policies PolicyStore
 
+	cache    rightsCache
 	kept     sync.Map               // of IssuingCA by id: those that are stored
 	signers  sync.Map               // of MessageSigner by year
 	sessions atomic.Pointer[[]byte] // the secret behind session tokens, once read

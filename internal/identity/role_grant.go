@@ -1,0 +1,141 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/policy"
+)
+
+// RoleGrant decides what a role may do that Cordon acts as, as it stood when it
+// was read.
+type RoleGrant struct {
+	Role Role
+
+	principal Principal
+	trust     *policy.Permissions
+	rights    *Rights
+	now       time.Time
+	tags      func(arn string) (map[string]string, error)
+}
+
+// roleSession is the name of the sessions in which Cordon acts as a role.
+const roleSession = "cordon"
+
+// Role reads a role and its policies, on tx unless that is nil. It is nil when
+// the ARN is of no role of the account. A policy that cannot be read is an
+// error: nothing can be decided then.
+func (s *Service) Role(ctx context.Context, tx durable.Tx, account, roleARN string) (*RoleGrant, error) {
+	arn, ok := ParseARN(roleARN)
+	if !ok || arn.Kind != string(OwnerRole) || arn.Account != account {
+		return nil, nil
+	}
+	g, err := s.Policies.Grants(ctx, tx, Grantee{Kind: OwnerRole, Account: account, ARN: roleARN})
+	if err != nil || g == nil {
+		return nil, err
+	}
+	trust, err := policy.ParseTrust(g.Role.Trust)
+	if err != nil {
+		return nil, fmt.Errorf("read trust policy of %s: %s", roleARN, err)
+	}
+	rights, err := NewRights(g, nil)
+	if err != nil {
+		return nil, fmt.Errorf("role %s: %w", roleARN, err)
+	}
+	now := s.Now()
+	return &RoleGrant{
+		Role: *g.Role, trust: policy.NewPermissions(trust), rights: rights, now: now,
+		principal: Principal{
+			Account: Account{ID: account}, Kind: KindAssumedRole, Name: g.Role.Name, ID: g.Role.ID + ":" + roleSession,
+			ARN:  "arn:aws:sts::" + account + ":assumed-role/" + g.Role.Name + "/" + roleSession,
+			Tags: g.Role.Tags,
+			Session: &Session{
+				RoleARN: roleARN, RoleID: g.Role.ID, RoleName: g.Role.Name, Name: roleSession, Issued: now,
+			},
+		},
+		tags: func(arn string) (map[string]string, error) {
+			return s.Policies.ResourceTags(ctx, tx, arn)
+		},
+	}, nil
+}
+
+// Trusts reports whether the role may be assumed by a service, such as
+// iot.amazonaws.com, in a request with some values: aws:SourceArn and
+// aws:SourceAccount. To name everybody does not name a service.
+func (g *RoleGrant) Trusts(service string, values policy.Values) bool {
+	d, naming := g.trust.DecideFor(
+		policy.Request{
+			Action: "sts:AssumeRole", Resource: g.Role.ARN(),
+			Values: &trustValues{given: values, service: service, role: &g.Role, now: g.now},
+		},
+		policy.Subject{Service: service})
+	return d == policy.Allowed && naming == policy.ByName
+}
+
+// Decide decides what the role may do by its policies. A resource of another
+// account needs a policy of its own that allows it: see DecideOn.
+func (g *RoleGrant) Decide(action, resource string, values policy.Values) policy.Decision {
+	return g.DecideOn(policy.Request{Action: action, Resource: resource, Values: values}, "")
+}
+
+// DecideOn decides what the role may do to a resource that has a policy, given
+// as its document; "" is none. What cannot be read is denied.
+func (g *RoleGrant) DecideOn(q policy.Request, document string) policy.Decision {
+	account := g.principal.Account.ID
+	side := resourceSide{subject: g.principal.subject(), foreign: !ownResource(account, q.Resource)}
+	if document != "" {
+		doc, err := policy.ParseResource(document)
+		if err != nil {
+			return policy.ImplicitDeny
+		}
+		side.policy = policy.NewPermissions(doc)
+	}
+	ask := Ask{Action: q.Action, Resource: q.Resource, Values: q.Values}
+	values := requestValues{
+		question: &question{Ask: ask, principal: &g.principal, now: g.now},
+		tags:     func() (map[string]string, error) { return g.tags(q.Resource) },
+	}
+	q.Values = &values
+	v := g.rights.decide(q, side)
+	if values.err != nil {
+		return policy.ImplicitDeny
+	}
+	return v.Decision
+}
+
+// trustValues are the values of condition keys when a service assumes a role.
+type trustValues struct {
+	given   policy.Values
+	service string
+	role    *Role
+	now     time.Time
+}
+
+// Lookup returns the values of a folded key.
+func (v *trustValues) Lookup(key string) []string {
+	if v.given != nil {
+		if list := v.given.Lookup(key); len(list) > 0 {
+			return list
+		}
+	}
+	for _, prefix := range []string{resourceTag, iamResourceTag} {
+		if name, ok := strings.CutPrefix(key, prefix); ok {
+			return tagValue(v.role.Tags, name)
+		}
+	}
+	switch key {
+	case "aws:principalisawsservice":
+		return []string{"true"}
+	case "aws:principalservicename":
+		return []string{v.service}
+	case "aws:resourceaccount":
+		return []string{v.role.Account}
+	}
+	if value, ok := timeValue(key, v.now); ok {
+		return []string{value}
+	}
+	return nil
+}
