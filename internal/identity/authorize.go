@@ -40,6 +40,10 @@ type PolicyStore interface {
 	ResourceTags(ctx context.Context, tx durable.Tx, arn string) (map[string]string, error)
 }
 
+// maxAsks bounds the permissions that one call may need. They are counted
+// before a request is validated, and its lists with it.
+const maxAsks = 1000
+
 // Authorize refuses, with a Denied fault that says which permission is missing,
 // a call whose principal does not have every permission that the call needs.
 // Every other error is internal, and the call must not go on.
@@ -48,6 +52,9 @@ type PolicyStore interface {
 // others is a lookup in memory: policies are read once for each principal and
 // State, so that a call that comes after a change is decided by what it left.
 func (s *Service) Authorize(ctx context.Context, p Principal, call Call, asks []Ask) error {
+	if len(asks) > maxAsks {
+		return fault.New(fault.Invalid, "the request names more than %d resources", maxAsks)
+	}
 	var rights *Rights
 	now := s.Now()
 	for _, ask := range asks {

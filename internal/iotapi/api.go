@@ -76,7 +76,9 @@ type API struct {
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
 	a := &API{Config: cfg, keyMaking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
-	return wire.Service(a.operations())
+	s := wire.Service(a.operations())
+	s.Access = operationAccess()
+	return s
 }
 
 // scope is the account and region that a call is for.

@@ -37,10 +37,23 @@ const (
 // New returns the API as a service of an endpoint.
 func New(cfg Config) awswire.Service {
 	a := &api{cfg}
-	return wire.Service([]awswire.Served{
+	s := wire.Service([]awswire.Served{
 		awswire.Op(wire.DeleteConnection, a.deleteConnection).
 			Noting("answers when all nodes are told; the connection ends some milliseconds later"),
 	})
+	// The permissions of the data plane are those of the service iot.
+	s.Actions = "iot"
+	s.Access = map[string]awswire.Access{"DeleteConnection": awswire.On(deleteConnectionNeeds)}
+	return s
+}
+
+func deleteConnectionNeeds(ctx context.Context, in *wire.DeleteConnectionRequest) []awswire.Need {
+	c, client := awswire.CallerFrom(ctx), ""
+	if in.ClientID != nil {
+		client = *in.ClientID
+	}
+	scope := fleet.Scope{Account: c.Account, Region: c.Region}
+	return []awswire.Need{{Action: "iot:DeleteConnection", Resource: scope.ARN("client", client)}}
 }
 
 // deleteConnection ends a connection. One that was begun just now is waited for,
