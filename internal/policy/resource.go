@@ -39,11 +39,13 @@ func (l language) compileResource(text string) (Resource, error) {
 }
 
 // compileARN compiles the pattern of an ARN, or of anything.
-func (l language) compileARN(text string) (Resource, error) {
+func (l language) compileARN(written string) (Resource, error) {
+	text := l.complete(written)
 	whole, err := l.compile(text)
 	if err != nil {
 		return Resource{}, err
 	}
+	whole.text = written
 	r := Resource{whole: whole}
 	cut := l.fifthColon(text)
 	if cut < 0 {
@@ -56,6 +58,19 @@ func (l language) compileARN(text string) (Resource, error) {
 	}
 	r.tail, err = l.compile(text[cut+1:])
 	return r, err
+}
+
+// complete returns the pattern of an ARN with "*" for each of its six parts that
+// is not there, as IAM has it; IoT takes a shorter one as a whole. Source: IAM
+// JSON policy elements, Resource, incomplete ARNs.
+func (l language) complete(text string) string {
+	if l == ofIoT || !strings.HasPrefix(text, "arn:") {
+		return text
+	}
+	for l.fifthColon(text) < 0 {
+		text += ":*"
+	}
+	return text
 }
 
 // fifthColon returns where the fifth colon of a pattern is, or -1. Colons in

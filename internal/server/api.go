@@ -28,6 +28,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/ops"
 	"github.com/cordon-iot/cordon/internal/pki/crl"
 	"github.com/cordon-iot/cordon/internal/pki/keyquality"
+	"github.com/cordon-iot/cordon/internal/policy"
 	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/revocation"
 	"github.com/cordon-iot/cordon/internal/stsapi"
@@ -60,7 +61,8 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 		return err
 	}
 	handler, err := awswire.NewHandler(awswire.Config{
-		Keys: keys{s.identity}, Throttle: s.throttle(), Begin: s.beginCall, Observe: s.observe, Now: s.now, Log: s.log,
+		Keys: keys{s.identity}, Throttle: s.throttle(), Authorize: s.authorize, Begin: s.beginCall, Observe: s.observe,
+		Now: s.now, Log: s.log,
 		Services: append(s.topics(client, pages), []awswire.Service{
 			iotapi.New(iotapi.Config{
 				Store:  s.store,
@@ -184,6 +186,29 @@ func (k keys) Credential(ctx context.Context, id, token string) (awswire.Key, er
 		Account: p.Account.ID, Secret: c.Secret, ARN: p.ARN, UserID: p.ID, Operator: p.Account.Operator,
 		Disabled: c.Disabled, Expired: c.Expired, Principal: p,
 	}, nil
+}
+
+// authorize refuses a call whose caller does not have what it needs.
+func (s *Server) authorize(ctx context.Context, _ awswire.Target, needs []awswire.Need) error {
+	c := awswire.CallerFrom(ctx)
+	p, ok := c.Principal.(identity.Principal)
+	if !ok {
+		return fmt.Errorf("the caller %q is no principal", c.ARN)
+	}
+	asks := make([]identity.Ask, len(needs))
+	for i, n := range needs {
+		asks[i] = identity.Ask{Action: n.Action, Resource: n.Resource}
+		if len(n.Keys) > 0 {
+			values := policy.Table{}
+			for key, list := range n.Keys {
+				values.Set(key, list...)
+			}
+			asks[i].Values = values
+		}
+	}
+	return s.identity.Authorize(ctx, p, identity.Call{
+		Region: c.Region, SourceIP: c.SourceIP, UserAgent: c.UserAgent, Secure: c.Secure,
+	}, asks)
 }
 
 // throttle refuses what exceeds the rates of the quota profile.

@@ -138,7 +138,7 @@ func (s *Server) openIdentity(ctx context.Context, _ Options) error {
 	if err != nil {
 		return fmt.Errorf("secrets key: %w", err)
 	}
-	s.identity = &identity.Service{Store: s.store, Sealer: sealer, URL: s.cfg.PKIURL, Now: s.now}
+	s.identity = &identity.Service{Store: s.store, Sealer: sealer, URL: s.cfg.PKIURL, Now: s.now, Policies: s.store}
 	s.uses = &identity.Uses{Store: s.store, Log: s.log}
 	var given *identity.AccessKey
 	if s.cfg.RootAccessKeyID != "" {
