@@ -48,8 +48,9 @@ const maxAsks = 1000
 // a call whose principal does not have every permission that the call needs.
 // Every other error is internal, and the call must not go on.
 //
-// The root of an account may do everything in its account. What it costs
-// others is a lookup in memory: policies are read once for each principal and
+// The root of an account may do everything in its account. A resource of another
+// one it reaches only through that resource's policy; where there can be none,
+// the operation itself finds nothing. What it costs others is a lookup in memory: policies are read once for each principal and
 // State, so that a call that comes after a change is decided by what it left.
 func (s *Service) Authorize(ctx context.Context, p Principal, call Call, asks []Ask) error {
 	if len(asks) > maxAsks {
@@ -58,7 +59,7 @@ func (s *Service) Authorize(ctx context.Context, p Principal, call Call, asks []
 	var rights *Rights
 	now := s.Now()
 	for _, ask := range asks {
-		if p.Kind == KindRoot && ownResource(p.Account.ID, ask.Resource) {
+		if p.Kind == KindRoot && (!ask.underPolicy() || ownResource(p.Account.ID, ask.Resource)) {
 			continue
 		}
 		if rights == nil {
@@ -103,28 +104,30 @@ func (s *Service) judge(ctx context.Context, rights *Rights, of question) (Verdi
 	return v, values.err
 }
 
-// addResourcePolicy adds the policy of the resource: the trust policy of a role
-// that is to be assumed, or the policy of a topic.
+// underPolicy reports whether the resource may have a policy of its own: a role
+// that is to be assumed, or a topic.
+func (a Ask) underPolicy() bool {
+	return strings.HasPrefix(a.Action, "sts:") || strings.HasPrefix(a.Resource, "arn:aws:sns:")
+}
+
+// addResourcePolicy adds the policy of the resource, if it may have one.
 func (s *Service) addResourcePolicy(ctx context.Context, side *resourceSide, ask Ask) error {
-	parse, text := policy.ParseResource, ""
-	switch {
-	case strings.HasPrefix(ask.Action, "sts:"):
-		arn, ok := ParseARN(ask.Resource)
-		if side.required = ok && arn.Kind == "role"; !side.required {
-			return nil
-		}
+	if !ask.underPolicy() {
+		return nil
+	}
+	var text string
+	var err error
+	parse := policy.ParseResource
+	if strings.HasPrefix(ask.Action, "sts:") {
+		side.required = ask.Resource != "*"
+		arn, _ := ParseARN(ask.Resource)
 		grants, err := s.Policies.Grants(ctx, nil, Grantee{Kind: OwnerRole, Account: arn.Account, ARN: ask.Resource})
 		if err != nil || grants == nil {
 			return err
 		}
 		parse, text = policy.ParseTrust, grants.Role.Trust
-	case strings.HasPrefix(ask.Resource, "arn:aws:sns:"):
-		var err error
-		if text, err = s.Policies.ResourcePolicy(ctx, ask.Resource); err != nil || text == "" {
-			return err
-		}
-	default:
-		return nil
+	} else if text, err = s.Policies.ResourcePolicy(ctx, ask.Resource); err != nil || text == "" {
+		return err
 	}
 	doc, err := parse(text)
 	if err != nil {
