@@ -158,40 +158,6 @@ func ownPolicies(ctx context.Context, q querier, kind identity.OwnerKind, seq in
 	return list, nil
 }
 
-// managedDocuments returns the documents that hold of managed policies of an
-// account, and of AWS, by ARN. Those that there are not are left out.
-func managedDocuments(ctx context.Context, q querier, account string, arns []string) (map[string]string, error) {
-	documents, names := map[string]string{}, []string{}
-	for _, arn := range arns {
-		if v := identity.AWSPolicyVersion(arn); v != nil {
-			documents[arn] = v.Document
-		} else if e, ok := identity.ParseARN(arn); ok && e.Kind == "policy" && e.Account == account {
-			names = append(names, identity.Fold(e.Name))
-		}
-	}
-	if len(names) == 0 {
-		return documents, nil
-	}
-	a := args{"account": account}
-	type managed struct{ policy, document string }
-	list, err := all(ctx, q, `SELECT p.path, p.name, v.document FROM iam_policies p
-		JOIN iam_policy_versions v ON v.policy_seq = p.seq AND v.version = p.default_version
-		WHERE p.account = @account AND `+q.dialect().in("p.folded", "names", a, names), a,
-		func(r scanner) (m managed, err error) {
-			p := identity.ManagedPolicy{Account: account}
-			err = r.Scan(&p.Path, &p.Name, &m.document)
-			m.policy = p.ARN()
-			return m, err
-		})
-	if err != nil {
-		return nil, fmt.Errorf("read managed policies: %w", err)
-	}
-	for _, m := range list {
-		documents[m.policy] = m.document
-	}
-	return documents, nil
-}
-
 // ResourcePolicy returns the policy of a topic, or "" when it has none of its
 // own or there is no such topic.
 func (s *Store) ResourcePolicy(ctx context.Context, arn string) (string, error) {
