@@ -50,8 +50,9 @@ const maxAsks = 1000
 //
 // The root of an account may do everything in its account. A resource of another
 // one it reaches only through that resource's policy; where there can be none,
-// the operation itself finds nothing. What it costs others is a lookup in memory: policies are read once for each principal and
-// State, so that a call that comes after a change is decided by what it left.
+// the operation itself finds nothing. What it costs others is a lookup in
+// memory: policies are read once for each principal and State, so that a call
+// that comes after a change is decided by what it left.
 func (s *Service) Authorize(ctx context.Context, p Principal, call Call, asks []Ask) error {
 	if len(asks) > maxAsks {
 		return fault.New(fault.Invalid, "the request names more than %d resources", maxAsks)

@@ -240,7 +240,8 @@ func TestEveryPermissionIsNeeded(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "iot:C") {
 		t.Errorf("got %v, want a refusal of iot:C", err)
 	}
-	if err := s.service().Authorize(t.Context(), alice, fromOffice, make([]identity.Ask, 1001)); !fault.Is(err, fault.Invalid) {
+	err = s.service().Authorize(t.Context(), alice, fromOffice, make([]identity.Ask, 1001))
+	if !fault.Is(err, fault.Invalid) {
 		t.Errorf("got %v for 1001 permissions, want Invalid", err)
 	}
 }
