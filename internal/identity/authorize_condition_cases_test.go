@@ -116,8 +116,8 @@ var variableCases = []authorization{
 		raw:      []string{versioned(policy.Version2008, allow("iot:*", "arn:aws:iot:*:*:thing/${aws:username}"))},
 		resource: "arn:aws:iot:eu-west-1:" + home + ":thing/${aws:username}"},
 	{name: "a document without a version is of the older one", resource: "arn:aws:iot:eu-west-1:" + home + ":thing/alice",
-
-		raw:  []string{`{"Statement":{"Effect":"Allow","Action":"iot:*","Resource":"arn:aws:iot:*:*:thing/${aws:username}"}}`},
+		raw: []string{`{"Statement":{"Effect":"Allow","Action":"iot:*",
+			"Resource":"arn:aws:iot:*:*:thing/${aws:username}"}}`},
 		want: noIdentity},
 	{name: "a variable in a condition stands for its value",
 		policies: when("StringEquals", "iot:x", "${aws:PrincipalTag/team}"),
