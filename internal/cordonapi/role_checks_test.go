@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentity"
 	cognitotypes "github.com/aws/aws-sdk-go-v2/service/cognitoidentity/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 	"github.com/aws/smithy-go"
@@ -205,7 +206,68 @@ func TestTheRolesOfPoolsAndRoleAliasesAreAudited(t *testing.T) {
 			}
 		}
 		i.suppressAndLoseSight(t, mapped, admin)
+		i.askWhatWasUsed(t)
 	})
+}
+
+// askWhatWasUsed asks IAM for the reports of roles.
+func (i *identities) askWhatWasUsed(t *testing.T) {
+	t.Helper()
+	generate := func(arn string, granularity iamtypes.AccessAdvisorUsageGranularityType) (*string, error) {
+		job, err := i.iam.GenerateServiceLastAccessedDetails(t.Context(),
+			&iam.GenerateServiceLastAccessedDetailsInput{Arn: &arn, Granularity: granularity})
+		if err != nil {
+			return nil, err
+		}
+		return job.JobId, nil
+	}
+	get := func(in *iam.GetServiceLastAccessedDetailsInput) *iam.GetServiceLastAccessedDetailsOutput {
+		t.Helper()
+		return must[*iam.GetServiceLastAccessedDetailsOutput](t)(i.iam.GetServiceLastAccessedDetails(t.Context(), in))
+	}
+	job := must[*string](t)(generate(arnOf("Admin"), iamtypes.AccessAdvisorUsageGranularityTypeServiceLevel))
+	first := get(&iam.GetServiceLastAccessedDetailsInput{JobId: job, MaxItems: new(int32(2))})
+	if first.JobStatus != iamtypes.JobStatusTypeCompleted || !first.IsTruncated || len(first.ServicesLastAccessed) != 2 ||
+		*first.ServicesLastAccessed[0].ServiceNamespace != "dynamodb" ||
+		first.ServicesLastAccessed[0].LastAuthenticated == nil ||
+		*first.ServicesLastAccessed[0].LastAuthenticatedEntity != arnOf("Admin") {
+		t.Errorf("got %+v, want the first two services with their use", first)
+	}
+	rest := get(&iam.GetServiceLastAccessedDetailsInput{JobId: job, Marker: first.Marker})
+	if rest.IsTruncated || len(rest.ServicesLastAccessed) != 1 || rest.ServicesLastAccessed[0].LastAuthenticated != nil {
+		t.Errorf("got %+v, want one service that was not used", rest)
+	}
+	job = must[*string](t)(generate(arnOf("Reader"), ""))
+	if none := get(&iam.GetServiceLastAccessedDetailsInput{JobId: job}); none.JobStatus != iamtypes.JobStatusTypeFailed ||
+		!strings.Contains(aws.ToString(none.Error.Message), "Nothing is known") || len(none.ServicesLastAccessed) != 0 {
+		t.Errorf("got %+v of a role without a report, want that the job has failed", none)
+	}
+	for _, tt := range []struct {
+		name, arn   string
+		granularity iamtypes.AccessAdvisorUsageGranularityType
+		code        string
+	}{
+		{"actions", arnOf("Admin"), iamtypes.AccessAdvisorUsageGranularityTypeActionLevel, "InvalidInput"},
+		{"a user", "arn:aws:iam::000000000000:user/u", "", "InvalidInput"},
+		{"a role that is not there", arnOf("Nobody"), "", "NoSuchEntity"},
+		{"a role at another path", arnOf("path/Admin"), "", "NoSuchEntity"},
+		{"no ARN", "twenty characters and more", "", "InvalidInput"},
+	} {
+		if _, err := generate(tt.arn, tt.granularity); !hasCode(err, tt.code) {
+			t.Errorf("%s: got %v, want %s", tt.name, err, tt.code)
+		}
+	}
+	_, err := i.iam.GetServiceLastAccessedDetails(t.Context(), &iam.GetServiceLastAccessedDetailsInput{
+		JobId: new("00000000-0000-4000-8000-000000000000"),
+	})
+	if !hasCode(err, "NoSuchEntity") {
+		t.Errorf("got %v for an unknown job, want NoSuchEntity", err)
+	}
+}
+
+func hasCode(err error, code string) bool {
+	var e smithy.APIError
+	return errors.As(err, &e) && e.ErrorCode() == code
 }
 
 // suppressAndLoseSight has the findings about a pool and a role alias accepted,
@@ -229,7 +291,7 @@ func (i *identities) suppressAndLoseSight(t *testing.T, pool, alias string) {
 		_, err := i.iot.CreateAuditSuppression(t.Context(), &iot.CreateAuditSuppressionInput{
 			CheckName: new(checkUnauth), ResourceIdentifier: &r, SuppressIndefinitely: new(true),
 		})
-		if e := smithy.APIError(nil); !errors.As(err, &e) || e.ErrorCode() != "InvalidRequestException" {
+		if !hasCode(err, "InvalidRequestException") {
 			t.Errorf("a suppression by %s: got %v, want it refused", name, err)
 		}
 	}

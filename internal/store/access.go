@@ -54,6 +54,19 @@ func (s *Store) ImportAccessReport(ctx context.Context, r *identity.AccessReport
 	})
 }
 
+// deleteAccessReport forgets what a role has used, which is deleted: another one
+// of its name has used nothing.
+func deleteAccessReport(ctx context.Context, q querier, account, role string) error {
+	for _, table := range []string{"access_services", "access_reports"} {
+		_, err := q.exec(ctx, `DELETE FROM `+table+` WHERE account = @account AND role_arn = @role`,
+			args{"account": account, "role": role})
+		if err != nil {
+			return fmt.Errorf("delete report: %w", err)
+		}
+	}
+	return nil
+}
+
 // AccessReport returns what is known of the services that a role has used, with
 // a page of them by namespace, behind one. It is nil where nothing is known.
 func (s *Store) AccessReport(ctx context.Context, account, role, after string, limit int) (

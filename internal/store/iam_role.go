@@ -93,7 +93,8 @@ func (s *Store) UpdateRole(ctx context.Context, account, name string, change fun
 	})
 }
 
-// DeleteRole removes a role. One that has policies is a DeleteConflict fault.
+// DeleteRole removes a role and what is known of the services that it has used.
+// One that has policies is a DeleteConflict fault.
 func (s *Store) DeleteRole(ctx context.Context, account, name string) error {
 	return s.writeIAM(ctx, account, func(ctx context.Context, q querier) error {
 		role, err := findRole(ctx, q, account, name)
@@ -101,6 +102,9 @@ func (s *Store) DeleteRole(ctx context.Context, account, name string) error {
 			return err
 		}
 		o := identity.Owner{Kind: identity.OwnerRole, Account: account, Name: name}
+		if err := deleteAccessReport(ctx, q, account, role.ARN()); err != nil {
+			return err
+		}
 		return deleteOwner(ctx, q, o, role.Seq, role.Boundary)
 	})
 }

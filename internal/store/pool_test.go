@@ -131,6 +131,15 @@ func TestWhatRolesHaveUsed(t *testing.T) {
 			!found["a"].Services[0].Last.Equal(want.Services[0].Last) || !found["a"].Services[1].Last.IsZero() {
 			t.Errorf("got %+v, want the reports of both roles", found)
 		}
+		account := identity.Account{ID: here.Account}
+		ok(t, s.CreateAccount(ctx, identity.SealedKey{ID: "AKIA1", Sealed: []byte("s"), Account: account}))
+		role := &identity.Role{Account: here.Account, ID: "AROA1", Name: "deleted", Path: "/", Trust: "{}"}
+		ok(t, s.CreateRole(ctx, role))
+		ok(t, s.ImportAccessReport(ctx, testReport(role.ARN(), testNow, "s3")))
+		ok(t, s.DeleteRole(ctx, here.Account, role.Name))
+		if got, err = s.AccessReport(ctx, here.Account, role.ARN(), "", 9); err != nil || got != nil {
+			t.Errorf("got %+v, %v of a role that was deleted, want nothing", got, err)
+		}
 		if found, err = s.AccessReports(ctx, tx, there.Account, []string{"a"}); err != nil || len(found) != 0 {
 			t.Errorf("got %+v, %v in another account, want nothing", found, err)
 		}
