@@ -62,7 +62,10 @@ func New(cfg Config) awswire.Service {
 		awswire.Op(wire.ImportIdentities, a.importIdentities).Taking(maxImportBody),
 	}, a.revocationOperations(), a.hookTokenOperations(), a.deadLetterOperations(), a.roleImportOperations(),
 		a.callLogOperations()))
-	s.Access = map[string]awswire.Access{"ImportIdentities": awswire.On(identityImportNeeds)}
+	s.Access = map[string]awswire.Access{
+		"ImportIdentities":        awswire.On(identityImportNeeds),
+		"ImportIdentityPoolRoles": awswire.On(poolImportNeeds),
+	}
 	return s
 }
 

@@ -30,6 +30,17 @@ func (a *api) roleImportOperations() []awswire.Served {
 	}
 }
 
+// poolImportNeeds is what an import of pools takes: to make pools, set their roles
+// and pass them, on every resource, for it may name a great many.
+func poolImportNeeds(context.Context, *wire.ImportIdentityPoolRolesRequest) []awswire.Need {
+	return []awswire.Need{
+		{Action: "cordon:ImportIdentityPoolRoles"},
+		{Action: "cognito-identity:CreateIdentityPool"},
+		{Action: "cognito-identity:SetIdentityPoolRoles"},
+		{Action: "iam:PassRole", Keys: map[string][]string{"iam:PassedToService": {"cognito-identity.amazonaws.com"}}},
+	}
+}
+
 // importIdentityPoolRoles stores the roles of pools of the caller's region, all
 // or none.
 func (a *api) importIdentityPoolRoles(ctx context.Context, in *wire.ImportIdentityPoolRolesRequest) (
