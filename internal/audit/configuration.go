@@ -15,7 +15,7 @@ import (
 
 // Configuration is what an account has set about its audits.
 type Configuration struct {
-	RoleARN       string // recorded, not yet judged
+	RoleARN       string
 	Checks        map[string]CheckConfiguration
 	Notifications map[string]NotificationTarget // by type: SNS
 }

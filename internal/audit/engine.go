@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 )
 
 // WorkflowKind is the kind of the workflows that run audits.
@@ -38,6 +39,8 @@ type SliceStore interface {
 	// SaveFindings stores findings.
 	SaveFindings(ctx context.Context, tx durable.Tx, t *Task, findings []Finding) error
 
+	// AuditConfigurationIn reads the configuration of a scope; nil is none.
+	AuditConfigurationIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*Configuration, error)
 	LoggingOptionsIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*fleet.LoggingOptions, error)
 	CACertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.CACertificate, error)
 	// CertificatePage streams a page in parts, between which the transaction can
@@ -82,7 +85,9 @@ type Engine struct {
 	Collector Collector
 	// Gateway says that connections are recorded. Without that, checks that need
 	// to know of them fail.
-	Gateway  bool
+	Gateway bool
+	// Roles are what audits are made as. Nil trusts every role with everything.
+	Roles    identity.Roles
 	Observer Observer
 	Now      func() time.Time
 }
@@ -95,6 +100,9 @@ func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool,
 		return false, err
 	}
 	if err := e.weigh(ctx, t); err != nil {
+		return false, err
+	}
+	if err := e.permit(ctx, tx, t); err != nil {
 		return false, err
 	}
 	s := e.newSlice(t)

@@ -106,7 +106,7 @@ func settings(dir, databaseURL string) (config.Config, error) {
 	cfg := config.Config{
 		DataDir: filepath.Join(dir, "data"), DatabaseURL: config.NewSecret(databaseURL), Quotas: "default",
 		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", AccountID: scope.Account, Region: scope.Region,
-		LogFormat: "text", RootAccessKeyID: key.ID, RootSecretAccessKey: key.Secret,
+		Roles: "trust", LogFormat: "text", RootAccessKeyID: key.ID, RootSecretAccessKey: key.Secret,
 	}
 	if databaseURL == "" {
 		return cfg, nil

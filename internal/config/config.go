@@ -99,6 +99,9 @@ type Config struct {
 	AuditTimeOfDay string `placeholder:"HH:MM" help:"When scheduled audits run, UTC; empty: spread by account."`
 	// Quotas is the name of a quota profile.
 	Quotas string `placeholder:"NAME" default:"default" enum:"default,aws" help:"Limits: aws has the numbers of AWS."`
+	// Roles says whether audits, mitigation actions and notifications may do only
+	// what their roles allow.
+	Roles string `placeholder:"HOW" default:"enforce" enum:"enforce,trust" help:"Whether roles bind audits and actions."`
 	// OutgoingAllow are networks that calls to addresses which others chose may
 	// reach although they are not public, as CIDR prefixes or addresses.
 	OutgoingAllow []string `placeholder:"CIDR" help:"Network that revocation lists may come from; repeatable."`
@@ -223,3 +226,7 @@ func port(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return uint16(n), err
 }
+
+// TrustRoles reports whether audits and mitigation actions may do everything,
+// whatever their roles allow.
+func (c *Config) TrustRoles() bool { return c.Roles == "trust" }

@@ -83,6 +83,7 @@ func settings(t testing.TB, databaseURL string) config.Config {
 		MQTTListen: "127.0.0.1:0", EndpointDomain: EndpointDomain, GatewayStaleLimit: time.Minute,
 		GatewayQueueMessages: 10_000, GatewayQueueBytes: 4 << 20, GatewaySessionExpiry: time.Hour,
 		RootAccessKeyID: RootID, RootSecretAccessKey: config.NewSecret(RootToken), LogFormat: "text",
+		Roles: "trust",
 	}
 	if databaseURL != "" {
 		cfg.DatabaseURL = config.NewSecret(databaseURL)

@@ -14,19 +14,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iot/types"
 )
 
-// Roles are named where the API wants one. Nothing is called with them.
-const (
-	auditRole      = "arn:aws:iam::" + account + ":role/CordonDemoAudit"
-	mitigationRole = "arn:aws:iam::" + account + ":role/CordonDemoMitigation"
-	loggingRole    = "arn:aws:iam::" + account + ":role/CordonDemoLogging"
-)
-
 // audit enables the checks and runs the first audit.
 func (d *demo) audit(ctx context.Context) error {
 	d.screen.heading("Audit the fleet")
 	enabled := map[string]types.AuditCheckConfiguration{}
 	for _, check := range checks {
 		enabled[check] = types.AuditCheckConfiguration{Enabled: true}
+	}
+	if err := d.makeRoles(ctx); err != nil {
+		return err
 	}
 	_, err := d.client.UpdateAccountAuditConfiguration(ctx, &iot.UpdateAccountAuditConfigurationInput{
 		RoleArn: aws.String(auditRole), AuditCheckConfigurations: enabled,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 
 	"github.com/cordon-iot/cordon/internal/config"
@@ -124,6 +125,15 @@ func (h *host) client() *iot.Client {
 		Credentials: credentials.NewStaticCredentialsProvider(h.key.ID, h.key.Secret.Reveal(), ""),
 		HTTPClient:  h.http(),
 		Retryer:     aws.NopRetryer{}, // a server that has to be asked twice is worth an error here
+	})
+}
+
+// iam is the SDK's client of IAM with the root key.
+func (h *host) iam() *iam.Client {
+	return iam.New(iam.Options{
+		BaseEndpoint: &h.url, Region: region,
+		Credentials: credentials.NewStaticCredentialsProvider(h.key.ID, h.key.Secret.Reveal(), ""),
+		HTTPClient:  h.http(), Retryer: aws.NopRetryer{},
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/notify"
 )
 
@@ -86,8 +87,10 @@ type Observer interface {
 
 // Engine runs mitigation tasks, a slice at a time. It is a durable.Task.
 type Engine struct {
-	Store    SliceStore
-	Kinds    Kinds
+	Store SliceStore
+	Kinds Kinds
+	// Roles are what actions are made as. Nil trusts every role with everything.
+	Roles    identity.Roles
 	Observer Observer
 	// ForeignTopics says that another service has the topics, so that nobody here
 	// knows which there are.

@@ -59,7 +59,13 @@ func (s *slice) part(a *Action, at *attempt) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	planned, failure := s.e.Kinds.Of(a.Type).Plan(&a.Params, &subjects[0])
+	var planned []fleet.Change
+	var failure *Failure
+	if err := s.plan(a, subjects, func(_ int, changes []fleet.Change, why *Failure) {
+		planned, failure = changes, why
+	}); err != nil {
+		return false, err
+	}
 	overtaken, err := s.commit(planned, slices.Repeat([]*attempt{at}, len(planned)))
 	if len(overtaken) > 0 && failure == nil {
 		failure = &Failure{ResourceBusy, "a thing or group changed while the action was applied"}

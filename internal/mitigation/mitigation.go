@@ -14,6 +14,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 )
 
 // Action is a mitigation action that an account has defined. A task keeps its
@@ -22,7 +23,7 @@ type Action struct {
 	Name     string           `json:"name"`
 	ID       string           `json:"id"`
 	Type     audit.ActionType `json:"type"`
-	RoleARN  string           `json:"roleArn"` // recorded, not yet judged
+	RoleARN  string           `json:"roleArn"`
 	Params   Params           `json:"params"`
 	Created  time.Time        `json:"-"`
 	Modified time.Time        `json:"-"`
@@ -240,6 +241,9 @@ type Kind struct {
 	Doc  string
 	// Needs is the state a plan is made from.
 	Needs Needs
+	// Asks are the permissions that the action's role must have for this finding:
+	// the calls of AWS IoT that the action stands for, and what they are made on.
+	Asks func(scope fleet.Scope, p *Params, s *Subject) []identity.Ask
 	// Plan says what has to change for this finding. It is a pure function. It
 	// may plan some changes and fail all the same: what it planned is applied.
 	// No change and no failure means that all is as it should be.

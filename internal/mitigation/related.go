@@ -127,8 +127,8 @@ func (s *slice) planRelated(a *Action, p *relatedPage) (
 		return nil, nil, nil, err
 	}
 	seen := map[string]bool{}
-	for i := range subjects {
-		subject := &subjects[i]
+	left := subjects[:0]
+	for _, subject := range subjects {
 		if things = subject.Things; subject.Certificate == nil {
 			continue // deleted since: there is nothing to be done about it
 		}
@@ -136,11 +136,13 @@ func (s *slice) planRelated(a *Action, p *relatedPage) (
 			defer func() { seen[t.Name] = true }()
 			return seen[t.Name]
 		})
-		planned, failed := s.e.Kinds.Of(a.Type).Plan(&a.Params, subject)
+		left = append(left, subject)
+	}
+	err = s.plan(a, left, func(_ int, planned []fleet.Change, failed *Failure) {
 		changes = append(changes, planned...)
 		if failure == nil {
 			failure = failed
 		}
-	}
-	return changes, things, failure, nil
+	})
+	return changes, things, failure, err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 )
 
 // slice applies actions to some findings in one transaction.
@@ -17,6 +18,7 @@ type slice struct {
 	task  *Task
 	now   time.Time
 	items []*item
+	roles map[string]*identity.Acting // by action, once they were asked
 }
 
 // item is a finding in a slice, with the executions it has got so far.
@@ -207,15 +209,16 @@ func (s *slice) turn(a *Action, list []*attempt) ([]*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := s.e.Kinds.Of(a.Type)
 	var changes []fleet.Change
 	var owners []*attempt
-	for i, at := range list {
-		planned, failure := kind.Plan(&a.Params, &subjects[i])
-		at.failure = failure
+	err = s.plan(a, subjects, func(i int, planned []fleet.Change, failure *Failure) {
+		list[i].failure = failure
 		for _, c := range planned {
-			changes, owners = append(changes, c), append(owners, at)
+			changes, owners = append(changes, c), append(owners, list[i])
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return s.commit(changes, owners)
 }

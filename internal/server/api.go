@@ -43,14 +43,15 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	client := guard.New(guard.Options{Allow: s.cfg.OutgoingNetworks(), Proxy: s.cfg.OutgoingProxyURL()})
 	s.engine.Register(audit.WorkflowKind, &audit.Engine{
 		Store: s.store, Checks: check.All, WeakKeys: weak, Observer: s.metrics, Now: s.now,
-		Gateway: s.cfg.GatewayOn(),
+		Gateway: s.cfg.GatewayOn(), Roles: s.roles(),
 		Collector: &revocation.Collector{
 			Store: s.store, Downloads: &guard.Downloads{Client: client, Max: crl.MaxSize}, Own: s.identity.KnownAuthority,
 			Now: s.now,
 		},
 	})
 	s.engine.Register(mitigation.WorkflowKind, &mitigation.Engine{
-		Store: s.store, Kinds: action.All, Observer: s.metrics, ForeignTopics: s.cfg.SNSEndpoint != "", Now: s.now,
+		Store: s.store, Kinds: action.All, Roles: s.roles(), ForeignTopics: s.cfg.SNSEndpoint != "",
+		Observer: s.metrics, Now: s.now,
 	})
 	s.audits = &audit.Service{
 		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now,
@@ -96,6 +97,14 @@ func (s *Server) Services() []awswire.Service { return s.services }
 // authorize permits nothing that needs a permission.
 func authorize(_ context.Context, needs []awswire.Need) error {
 	return fault.New(fault.Denied, "%d permissions are needed, and nobody is given any yet", len(needs))
+}
+
+// roles are what is acted as, or nil where every role is trusted.
+func (s *Server) roles() identity.Roles {
+	if s.cfg.TrustRoles() {
+		return nil
+	}
+	return s.identity
 }
 
 // endpointDomain is where devices connect, or "" where they cannot.

@@ -152,7 +152,7 @@ func launch(t *testing.T, cfg config.Config, stops ...stop) *process {
 		"CORDON_MQTT_LISTEN="+cfg.MQTTListen, "CORDON_GATEWAY_STALE_LIMIT="+cfg.GatewayStaleLimit.String(),
 		"CORDON_GATEWAY_ADDRESS_RATE="+strconv.Itoa(cfg.GatewayAddressRate),
 		"CORDON_GATEWAY_CLIENT_RATE="+strconv.Itoa(cfg.GatewayClientRate),
-		"CORDON_PKI_LISTEN="+cfg.PKIListen,
+		"CORDON_PKI_LISTEN="+cfg.PKIListen, "CORDON_ROLES="+cfg.Roles,
 		"CORDON_DATABASE_URL="+cfg.DatabaseURL.Reveal(), "CORDON_SECRETS_KEY_FILE="+cfg.SecretsKeyFile,
 		"CORDON_AUDIT_TIME_OF_DAY="+cfg.AuditTimeOfDay, "CORDON_LOG_FORMAT=json",
 		"CORDON_OUTGOING_ALLOW="+strings.Join(cfg.OutgoingAllow, ","))

@@ -258,7 +258,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.serveDevices(ctx) })
 	s.gate.Open()
 	s.log.Info("ready", "api", s.URL(), "ops", s.OpsURL(), "mqtt", s.MQTTAddr(), "pki", s.PKIURL())
-	s.log.Warn("the roles of audits and mitigation actions are recorded but not judged in this version")
+	if s.cfg.TrustRoles() {
+		s.log.Warn("every role is trusted with everything: roles=trust is for trials alone")
+	}
 	err := g.Wait()
 	stopOps()
 	err = errors.Join(err, after.Wait(), s.close())

@@ -220,6 +220,17 @@ func (s *Store) AuditConfiguration(ctx context.Context, sc fleet.Scope) (c *audi
 	return c, err
 }
 
+// AuditConfigurationIn reads the configuration of a scope inside a slice; nil is
+// none.
+func (s *Store) AuditConfigurationIn(ctx context.Context, tx durable.Tx, sc fleet.Scope) (*audit.Configuration, error) {
+	q := s.slice(tx)
+	scope, err := s.scope(ctx, q, sc)
+	if err != nil {
+		return nil, err
+	}
+	return auditConfiguration(ctx, q, scope)
+}
+
 func auditConfiguration(ctx context.Context, q querier, scope int64) (*audit.Configuration, error) {
 	c, ok, err := one(ctx, q, `SELECT role_arn, checks, notifications FROM audit_configurations WHERE scope = @scope`,
 		args{"scope": scope}, func(r scanner) (*audit.Configuration, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 )
 
@@ -12,6 +13,7 @@ var addThingsToThingGroup = mitigation.Kind{
 	Type:  audit.AddThingsToThingGroup,
 	Doc:   "Puts every thing that the certificate is attached to into the groups named.",
 	Needs: mitigation.NeedsThings,
+	Asks:  asksToJoin,
 	Plan: func(p *mitigation.Params, s *mitigation.Subject) ([]fleet.Change, *mitigation.Failure) {
 		if s.Certificate == nil {
 			return nil, gone(s)
@@ -35,6 +37,20 @@ var addThingsToThingGroup = mitigation.Kind{
 		}
 		return changes, failure
 	},
+}
+
+// asksToJoin asks for what joining takes: to list the things, and to add each of
+// them to each group, on both.
+func asksToJoin(scope fleet.Scope, p *mitigation.Params, s *mitigation.Subject) []identity.Ask {
+	asks := []identity.Ask{{Action: "iot:ListPrincipalThings", Resource: scope.ARN("cert", s.Finding.Resource.Key)}}
+	const add = "iot:AddThingToThingGroup"
+	for _, name := range p.AddThingsToThingGroup.Groups {
+		asks = append(asks, identity.Ask{Action: add, Resource: scope.ARN("thinggroup", name)})
+	}
+	for _, thing := range s.Things {
+		asks = append(asks, identity.Ask{Action: add, Resource: scope.ARN("thing", thing.Name)})
+	}
+	return asks
 }
 
 // joinGroups plans one thing's way into the groups. A group it may not join

@@ -14,6 +14,7 @@ var replaceDefaultPolicyVersion = mitigation.Kind{
 	Doc: "Makes a new version of the policy that grants nothing, and puts it in force " +
 		"for everything the policy is attached to.",
 	Needs: mitigation.NeedsPolicy,
+	Asks:  onResource("iot:CreatePolicyVersion", "policy"),
 	Plan: func(_ *mitigation.Params, s *mitigation.Subject) ([]fleet.Change, *mitigation.Failure) {
 		p := s.Policy
 		switch {

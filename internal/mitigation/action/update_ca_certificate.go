@@ -11,6 +11,7 @@ var updateCACertificate = mitigation.Kind{
 	Doc: "Deactivates the CA certificate: no further certificate of it can be registered. " +
 		"Those already registered keep working.",
 	Needs: mitigation.NeedsCA,
+	Asks:  onResource("iot:UpdateCACertificate", "cacert"),
 	Plan: func(_ *mitigation.Params, s *mitigation.Subject) ([]fleet.Change, *mitigation.Failure) {
 		c := s.CA
 		if c == nil {

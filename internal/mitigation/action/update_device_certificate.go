@@ -10,6 +10,7 @@ var updateDeviceCertificate = mitigation.Kind{
 	Type:  audit.UpdateDeviceCertificate,
 	Doc:   "Deactivates the device certificate: it becomes INACTIVE and authenticates no longer.",
 	Needs: mitigation.NeedsCertificate,
+	Asks:  onResource("iot:UpdateCertificate", "cert"),
 	Plan: func(_ *mitigation.Params, s *mitigation.Subject) ([]fleet.Change, *mitigation.Failure) {
 		c := s.Certificate
 		if c == nil {

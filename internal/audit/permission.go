@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cordon-iot/cordon/internal/durable"
+	"github.com/cordon-iot/cordon/internal/fleet"
+	"github.com/cordon-iot/cordon/internal/identity"
+)
+
+// permit fails those checks in progress that the audit role of the account does
+// not allow. It is asked before every slice, for a role may lose what it has.
+func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
+	if e.Roles == nil {
+		return nil
+	}
+	config, err := e.Store.AuditConfigurationIn(ctx, tx, t.Scope)
+	if err != nil {
+		return fmt.Errorf("read audit role: %w", err)
+	}
+	arn := ""
+	if config != nil {
+		arn = config.RoleARN
+	}
+	role, err := e.Roles.Act(ctx, tx, identity.RoleFor{
+		Account: t.Scope.Account, ARN: arn, Source: t.Scope.ARN("audittask", t.ID),
+	})
+	if err != nil {
+		return fmt.Errorf("read audit role: %w", err)
+	}
+	for _, name := range t.Checks {
+		check, state := e.Checks.Named(name), t.States[name]
+		if check == nil || state.Status != CheckInProgress && state.Status != CheckWaiting {
+			continue
+		}
+		if refusal := role.Refusal(check.asks(t.Scope)); refusal != "" {
+			state.Status, state.ErrorCode, state.Message = CheckFailed, ErrorInsufficientPermissions, refusal
+		}
+	}
+	return nil
+}
+
+// asks are the permissions that the audit role must have for a check: those of
+// the calls that would find out what the check judges. What is asked of every
+// resource of a kind is asked with "*" for a name. Source: managed policy
+// AWSIoTDeviceDefenderAudit.
+func (c *Check) asks(scope fleet.Scope) []identity.Ask {
+	on := func(kind string, actions ...string) (list []identity.Ask) {
+		for _, action := range actions {
+			ask := identity.Ask{Action: "iot:" + action}
+			if kind != "" {
+				ask.Resource = scope.ARN(kind, "*")
+			}
+			list = append(list, ask)
+		}
+		return list
+	}
+	switch c.pass() {
+	case accountPass:
+		return on("", "GetLoggingOptions", "GetV2LoggingOptions")
+	case caPass:
+		return append(on("", "ListCACertificates"), on("cacert", "DescribeCACertificate")...)
+	case certificatePass:
+		return append(on("", "ListCertificates"), on("cert", "DescribeCertificate")...)
+	case policyPass:
+		return append(on("", "ListPolicies"), on("policy", "GetPolicy")...)
+	case poolPass:
+		pools := "arn:aws:cognito-identity:" + scope.Region + ":" + scope.Account + ":identitypool/*"
+		return append(roleAsks(scope.Account), identity.Ask{Action: "cognito-identity:GetIdentityPoolRoles", Resource: pools})
+	case roleAliasPass:
+		list := append(on("", "ListRoleAliases"), on("rolealias", "DescribeRoleAlias")...)
+		return append(append(list, roleAsks(scope.Account)...),
+			identity.Ask{Action: "iam:GenerateServiceLastAccessedDetails", Resource: anyRole(scope.Account)},
+			identity.Ask{Action: "iam:GetServiceLastAccessedDetails"})
+	}
+	return nil // of connections, which no call tells of
+}
+
+// roleAsks are the permissions to read what the roles of an account may do.
+func roleAsks(account string) (list []identity.Ask) {
+	for _, action := range []string{"GetRole", "ListRolePolicies", "GetRolePolicy", "ListAttachedRolePolicies"} {
+		list = append(list, identity.Ask{Action: "iam:" + action, Resource: anyRole(account)})
+	}
+	for _, action := range []string{"GetPolicy", "GetPolicyVersion"} {
+		list = append(list, identity.Ask{Action: "iam:" + action, Resource: "arn:aws:iam::" + account + ":policy/*"})
+	}
+	return list
+}
+
+func anyRole(account string) string { return "arn:aws:iam::" + account + ":role/*" }
