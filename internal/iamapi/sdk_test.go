@@ -78,7 +78,7 @@ func TestIAM(t *testing.T) {
 		run  func(*testing.T, *cordontest.Cordon, *iam.Client)
 	}{
 		{"roles", testRoles}, {"policies", testPolicies}, {"users and keys", testUsers}, {"what is refused", testRefused},
-		{"pages", testPages}, {"other accounts", testForeign}, {"boto3", testBoto3},
+		{"pages", testPages}, {"other accounts", testForeign}, {"permissions", testPermissions}, {"boto3", testBoto3},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, cordon, root) })
 	}
@@ -544,6 +544,95 @@ func testForeign(t *testing.T, cordon *cordontest.Cordon, c *iam.Client) {
 	}
 	_, err = o.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: new(trust)}) // its own
 	ok(t, err)
+}
+
+// ownRoles lets somebody make roles below a path, and no more than a boundary
+// allows.
+const ownRoles = `{"Version": "2012-10-17", "Statement": [
+	{"Effect": "Allow", "Action": "iam:CreateRole", "Resource": "arn:aws:iam::*:role/dev/*",
+		"Condition": {"StringEquals": {"iam:PermissionsBoundary": "` + auditARN + `"}}},
+	{"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": "arn:aws:iam::*:role/dev/*",
+		"Condition": {"ArnEquals": {"iam:PolicyARN": "` + auditARN + `"}}},
+	{"Effect": "Allow", "Action": "iam:GetRole", "Resource": "arn:aws:iam::*:role/dev/*"},
+	{"Effect": "Allow", "Action": ["iam:PutRolePolicy", "iam:TagRole"], "Resource": "*",
+		"Condition": {"StringEquals": {"aws:ResourceTag/team": "dev"}}}]}`
+
+// What is not allowed is refused, by path, boundary, policy and tags.
+func testPermissions(t *testing.T, cordon *cordontest.Cordon, c *iam.Client) {
+	ctx, name := t.Context(), new("dev")
+	_, err := c.CreateUser(ctx, &iam.CreateUserInput{UserName: name})
+	ok(t, err)
+	key, err := c.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: name})
+	ok(t, err)
+	_, err = c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: new("prod"), AssumeRolePolicyDocument: new(trust)})
+	ok(t, err)
+	_, err = c.CreateRole(ctx, &iam.CreateRoleInput{
+		RoleName: new("tagged"), AssumeRolePolicyDocument: new(trust),
+		Tags: []types.Tag{{Key: new("team"), Value: new("dev")}},
+	})
+	ok(t, err)
+	dev := client(cordon.URL(), *key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey)
+	get := func(role string) error {
+		_, err := dev.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
+		return err
+	}
+	const may = "User: arn:aws:iam::" + accountID + ":user/dev is not authorized to perform: "
+	wantCode(t, get("prod"), "AccessDenied", may+"iam:GetRole on resource: arn:aws:iam::"+accountID+":role/prod")
+	_, err = c.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
+		UserName: name, PolicyName: new("own"), PolicyDocument: new(ownRoles),
+	})
+	ok(t, err)
+
+	create := func(path, boundary string, tags ...types.Tag) error {
+		in := &iam.CreateRoleInput{
+			RoleName: new("own"), Path: &path, AssumeRolePolicyDocument: new(trust), Tags: tags,
+		}
+		if boundary != "" {
+			in.PermissionsBoundary = &boundary
+		}
+		_, err := dev.CreateRole(ctx, in)
+		return err
+	}
+	put := func(role string) error {
+		_, err := dev.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+			RoleName: &role, PolicyName: new("p"), PolicyDocument: new(allow),
+		})
+		return err
+	}
+	attach := func(role, policy string) error {
+		_, err := dev.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: &policy})
+		return err
+	}
+	const admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+	for i, tt := range []struct {
+		err  error
+		want string // what is missing, "" for nothing
+	}{
+		{create("/", auditARN), "iam:CreateRole on resource: arn:aws:iam::" + accountID + ":role/own"},
+		{create("/dev/", ""), "iam:CreateRole"},
+		{create("/dev/", admin), "iam:CreateRole"},
+		{create("/dev/", auditARN, types.Tag{Key: new("team"), Value: new("dev")}), "iam:TagRole"},
+		{create("/dev/", auditARN), ""},
+		{get("own"), ""},
+		{get("prod"), "iam:GetRole"},
+		{attach("own", admin), "iam:AttachRolePolicy"},
+		{attach("prod", auditARN), "iam:AttachRolePolicy"},
+		{attach("own", auditARN), ""},
+		{put("prod"), "iam:PutRolePolicy"},
+		{put("tagged"), ""},
+		{get("none"), "iam:GetRole on resource: arn:aws:iam::" + accountID + ":role/none"},
+	} {
+		code := ""
+		if tt.want != "" {
+			code, tt.want = "AccessDenied", may+tt.want
+		}
+		if wantCode(t, tt.err, code, tt.want); t.Failed() {
+			t.Fatalf("at call %d", i)
+		}
+	}
+	_, err = c.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: name, PolicyName: new("own")})
+	ok(t, err)
+	wantCode(t, get("own"), "AccessDenied", "iam:GetRole")
 }
 
 func testBoto3(t *testing.T, cordon *cordontest.Cordon, _ *iam.Client) {
