@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// SliceRoles is how many roles a slice analyses, at most: that costs more than
-	// looking at those who have them.
+	// SliceRoles is how many roles with short policies a slice analyses, at most:
+	// that costs more than looking at those who have them. See weight.
 	SliceRoles = 500
 	// roleRows is how many pools or role aliases are read at a time.
 	roleRows = 500
@@ -28,6 +28,8 @@ type Role struct {
 	Unknown string
 	// Used says which services it has used, nil where nothing is known of that.
 	Used *identity.AccessReport
+
+	policies *identity.RolePolicies // to be analysed
 }
 
 // Roles are the roles of an account, by ARN. All that a rule may ask for are
@@ -80,6 +82,9 @@ func (e *Engine) holders(ctx context.Context, tx durable.Tx, s *slice) error {
 			}
 			if err := e.learnOfRoles(ctx, tx, s, list[i:]); err != nil {
 				return err
+			}
+			for _, arn := range list[i].roles {
+				s.known.analysed += s.known.roles[arn].analyse()
 			}
 			s.holder(&list[i])
 		}
@@ -178,19 +183,44 @@ func (e *Engine) learnOf(ctx context.Context, tx durable.Tx, s *slice, arns []st
 		return fmt.Errorf("read what roles have used: %w", err)
 	}
 	for _, arn := range arns {
-		role := &Role{ARN: arn, Used: reports[arn]}
-		if p := policies[arn]; p == nil {
+		role := &Role{ARN: arn, Used: reports[arn], policies: policies[arn]}
+		if role.policies == nil {
 			role.Unknown = "its role " + arn + " does not exist in this account"
-		} else if p.Missing != "" {
-			role.Unknown = fmt.Sprintf("its role %s has the policy %s, which is not known here", arn, p.Missing)
-		} else if role.Grants, err = analyzeRole(p); err != nil {
-			role.Unknown = fmt.Sprintf("a policy of its role %s cannot be read: %v", arn, err)
-		} else {
-			s.known.analysed++
 		}
 		s.known.roles[arn] = role
 	}
 	return nil
+}
+
+// analyse judges the policies of a role once, and returns what that weighs.
+func (r *Role) analyse() int {
+	p := r.policies
+	if p == nil {
+		return 0
+	}
+	r.policies = nil
+	if p.Missing != "" {
+		r.Unknown = fmt.Sprintf("its role %s has the policy %s, which is not known here", r.ARN, p.Missing)
+		return 0
+	}
+	var err error
+	if r.Grants, err = analyzeRole(p); err != nil {
+		r.Unknown = fmt.Sprintf("a policy of its role %s cannot be read: %v", r.ARN, err)
+	}
+	return weight(p)
+}
+
+// weight is how much it costs to analyse policies, in roles with short ones: the
+// square of their length counts, in kilobytes.
+func weight(p *identity.RolePolicies) int {
+	size := 0
+	for _, text := range p.Documents {
+		size += len(text)
+	}
+	if p.Boundary != nil {
+		size += len(*p.Boundary)
+	}
+	return 1 + (size>>10)*(size>>10)/8
 }
 
 // analyzeRole reads the policies of a role and judges what they grant.

@@ -21,6 +21,7 @@ type aliases struct {
 	task  *Task
 	names []string
 	role  func(n int) string
+	long  int            // kilobytes that the policy of a role has more
 	read  map[string]int // how often the policies of a role were read
 }
 
@@ -58,7 +59,8 @@ func (a *aliases) RolePolicies(_ context.Context, _ durable.Tx, _ string, arns [
 		a.read[arn]++
 		if arn != "gone" {
 			found[arn] = &identity.RolePolicies{Documents: []string{
-				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Publish","Resource":"*"}}`,
+				`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Publish","Resource":"*"}}` +
+					strings.Repeat(" ", a.long<<10),
 			}}
 		}
 	}
@@ -97,20 +99,22 @@ func TestRoleAliasesAreJudgedInSlices(t *testing.T) {
 		status CheckStatus
 		total  int64
 		reads  int // of one role, at most
+		long   int
 	}{
-		{"none", 0, one, passes, 1, CheckCompliant, 0, 0},
-		{"a few", 3, own, passes, 1, CheckCompliant, 3, 1},
-		{"as many as are read at a time", roleRows, one, passes, 1, CheckCompliant, roleRows, 1},
-		{"as many as a slice has", SliceRows, one, passes, 1, CheckCompliant, SliceRows, 1},
-		{"more than two slices have, with one role", 2*SliceRows + 1, one, passes, 3, CheckCompliant, 2*SliceRows + 1, 3},
-		{"a role each", 2*SliceRoles + 100, own, passes, 3, CheckCompliant, 2*SliceRoles + 100, 2},
-		{"a finding each", 2*SliceFindings + 1, one, finds, 3, CheckNonCompliant, 2*SliceFindings + 1, 3},
-		{"a role that is gone", 2, func(int) string { return "gone" }, finds, 1, CheckFailed, 0, 1},
+		{"none", 0, one, passes, 1, CheckCompliant, 0, 0, 0},
+		{"a few", 3, own, passes, 1, CheckCompliant, 3, 1, 0},
+		{"as many as are read at a time", roleRows, one, passes, 1, CheckCompliant, roleRows, 1, 0},
+		{"as many as a slice has", SliceRows, one, passes, 1, CheckCompliant, SliceRows, 1, 0},
+		{"more than two slices have, with one role", 2*SliceRows + 1, one, passes, 3, CheckCompliant, 2*SliceRows + 1, 3, 0},
+		{"a role each", 2*SliceRoles + 100, own, passes, 3, CheckCompliant, 2*SliceRoles + 100, 2, 0},
+		{"a finding each", 2*SliceFindings + 1, one, finds, 3, CheckNonCompliant, 2*SliceFindings + 1, 3, 0},
+		{"a role each, with long policies", 9, own, passes, 2, CheckCompliant, 9, 2, 30},
+		{"a role that is gone", 2, func(int) string { return "gone" }, finds, 1, CheckFailed, 0, 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			checks := Checks{{Name: "ROLES", RoleAlias: tt.rule}}
 			configured := &Configuration{Checks: map[string]CheckConfiguration{"ROLES": {Enabled: true}}}
-			a := &aliases{role: tt.role, read: map[string]int{}}
+			a := &aliases{role: tt.role, long: tt.long, read: map[string]int{}}
 			a.task = (&Service{Checks: checks, Now: time.Now}).newTask(fleet.Scope{Account: "1"}, []string{"ROLES"}, configured)
 			for n := range tt.n {
 				a.names = append(a.names, fmt.Sprintf("a%08d", n))
