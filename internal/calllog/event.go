@@ -82,6 +82,9 @@ type Change struct {
 	Kind, Resource, From, To string
 }
 
+// usualLine is what most lines are shorter than, in bytes.
+const usualLine = 1 << 10
+
 // MaxResources bounds the resources of a record.
 const MaxResources = 20
 
@@ -144,6 +147,9 @@ func (c *Call) Take(dst []byte) ([]byte, bool) {
 		return dst, false
 	}
 	c.state = taken
+	if dst == nil {
+		dst = make([]byte, 0, usualLine)
+	}
 	return AppendLine(dst, &c.event), true
 }
 

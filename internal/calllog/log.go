@@ -112,19 +112,31 @@ func (l *Log) Begin(e Event) *Call {
 	return &Call{log: l, event: e}
 }
 
-// Done records a call that was answered, unless its record is written. One that
-// failed behind its first change has a second record.
-func (l *Log) Done(ctx context.Context, e *Event) {
-	written := false
-	if c := CallFrom(ctx); c != nil {
-		written = c.end()
+// Done records the call under ctx, which was answered with an exception or, if
+// code is "", without one. A call whose record is written and that failed behind
+// its change has a second one. It returns false where there is no call under ctx.
+func (l *Log) Done(ctx context.Context, code, message string) bool {
+	c := CallFrom(ctx)
+	if c == nil {
+		return false
 	}
-	if written && e.ErrorCode == "" {
-		return
+	written := c.end()
+	if written && code == "" {
+		return true
 	}
+	// Nobody else looks at it any more.
+	c.event.ErrorCode, c.event.ErrorMessage = code, message
 	if written {
-		e.Details = append(e.Details, Detail{Name: "partlyDone", Number: 1})
+		c.event.Details = []Detail{{Name: "partlyDone", Number: 1}}
 	}
+	l.record(&c.event, written)
+	return true
+}
+
+// Add records a call that never began.
+func (l *Log) Add(e *Event) { l.record(e, false) }
+
+func (l *Log) record(e *Event, written bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e.Account == "" && !written && !l.strange.admit(e) {

@@ -71,14 +71,14 @@ func TestRecordsThatDoNotFitAreCounted(t *testing.T) {
 	l := aLog(s)
 	l.most = 500
 	for range l.most + 7 {
-		l.Done(t.Context(), aCall())
+		l.Add(aCall())
 	}
 	for range 2 {
 		if err := l.store(time.Minute, true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l.Done(t.Context(), aCall())
+	l.Add(aCall())
 	if err := l.store(time.Minute, true); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestWhatCannotBeStoredWaits(t *testing.T) {
 	for n := range 3 {
 		e := aCall()
 		e.Name = fmt.Sprint("Call", n)
-		l.Done(t.Context(), e)
+		l.Add(e)
 		if err := l.store(time.Minute, false); err == nil {
 			t.Error("got no error")
 		}
@@ -127,7 +127,7 @@ func TestWhatCannotBeStoredWaits(t *testing.T) {
 func TestWhatAnotherNodeAdoptedIsLeftToIt(t *testing.T) {
 	s := &shelf{stolen: 1, loose: []Loose{{Seq: 1, Node: "a", Lines: AppendLine(nil, &Event{Name: "Change"})}}}
 	l := aLog(s)
-	l.Done(t.Context(), aCall())
+	l.Add(aCall())
 	if err := l.store(time.Minute, true); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestALineThatIsVeryLateHasABatchOfItsOwn(t *testing.T) {
 	for _, minutes := range []int{0, 0, 10, 10, -60} {
 		e := aCall()
 		e.Time = e.Time.Add(time.Duration(minutes) * time.Minute)
-		l.Done(t.Context(), e)
+		l.Add(e)
 	}
 	if err := l.store(time.Minute, true); err != nil {
 		t.Fatal(err)

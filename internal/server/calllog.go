@@ -36,11 +36,16 @@ func (s *Server) beginCall(ctx context.Context, r awswire.Record) context.Contex
 
 // recordCall records a call that was answered.
 func (s *Server) recordCall(ctx context.Context, r *awswire.Record) {
-	e := eventOf(r)
-	if e.ErrorCode = r.Exception; e.Account != "" {
-		e.ErrorMessage = withoutValues(r.Message)
+	message := ""
+	if r.Caller.Account != "" {
+		message = withoutValues(r.Message)
 	}
-	s.calls.Done(ctx, &e)
+	if s.calls.Done(ctx, r.Exception, message) {
+		return
+	}
+	e := eventOf(r)
+	e.ErrorCode, e.ErrorMessage = r.Exception, message
+	s.calls.Add(&e)
 }
 
 // eventSources are the names of services in CloudTrail, by their signing names.

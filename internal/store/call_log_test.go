@@ -130,7 +130,7 @@ func TestTheRecordOfAChangeIsInItsTransaction(t *testing.T) {
 				if do(ctx, e) != nil {
 					e.ErrorCode = "Refused"
 				}
-				l.Done(ctx, e)
+				l.Done(ctx, e.ErrorCode, "")
 				// What is behind the answer belongs to no call.
 				ok(t, change(ctx, e.Name+"late", nil))
 			}
@@ -276,7 +276,7 @@ func TestTheCallLogIsExportedByTimeAndAccount(t *testing.T) {
 				}
 				e.Time, e.RequestID = testNow.Add(time.Duration(n)*50*time.Millisecond), fmt.Sprint(n)
 				e.UserAgent = strings.Repeat("agent ", 60)
-				l.Done(t.Context(), e)
+				l.Add(e)
 			}
 		})
 		at := func(n int) time.Time { return testNow.Add(time.Duration(n) * 50 * time.Millisecond) }
@@ -313,7 +313,7 @@ func TestOldLinesAreDeletedAndTheirSealsStay(t *testing.T) {
 			for n := range 5 {
 				e := anEvent(here.Account, n)
 				e.Time = testNow.Add(-time.Duration(5-n) * 10 * time.Hour)
-				l.Done(t.Context(), e)
+				l.Add(e)
 			}
 		})
 		wantNoProblems(t, s)

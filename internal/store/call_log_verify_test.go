@@ -82,10 +82,10 @@ func tampered(t *testing.T, s *Store) {
 		for n := range 30 {
 			e := anEvent(here.Account, n)
 			e.Time = testNow.Add(time.Duration(n/10) * 2 * time.Minute) // further apart than those of a batch
-			l.Done(t.Context(), e)
+			l.Add(e)
 		}
 	})
-	logging(t, s, "b", func(l *calllog.Log) { l.Done(t.Context(), anEvent(here.Account, 30)) })
+	logging(t, s, "b", func(l *calllog.Log) { l.Add(anEvent(here.Account, 30)) })
 	wantNoProblems(t, s)
 }
 
@@ -204,7 +204,7 @@ func TestANodeKnowsHowFarItsChainGot(t *testing.T) {
 		logging(t, s, "a", func(l *calllog.Log) {
 			own = l
 			for n := range 3 {
-				l.Done(t.Context(), anEvent(here.Account, 120*n))
+				l.Add(anEvent(here.Account, 120*n))
 			}
 		})
 		tamper(t, s, `DELETE FROM call_batches WHERE number > 1`)

@@ -230,22 +230,30 @@ func (s *Store) Ping(ctx context.Context) error {
 // write runs fn as one transaction, which also holds the record of the call that
 // it is part of.
 func (s *Store) write(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	if s.pool == nil {
-		return s.writer.do(ctx, fn)
-	}
 	call := calllog.CallFrom(ctx)
 	line, mine := call.Take(nil)
-	if !mine {
+	err := s.recorded(ctx, line, fn)
+	if mine {
+		call.Settle(err == nil)
+	}
+	return err
+}
+
+// recorded runs fn as one transaction that also stores a line of the call log,
+// if one is given.
+func (s *Store) recorded(ctx context.Context, line []byte, fn func(ctx context.Context, q querier) error) error {
+	switch {
+	case s.pool == nil:
+		return s.writer.do(ctx, line, fn)
+	case line == nil:
 		return s.transact(ctx, fn)
 	}
-	err := s.transact(ctx, func(ctx context.Context, q querier) error {
+	return s.transact(ctx, func(ctx context.Context, q querier) error {
 		if err := fn(ctx, q); err != nil {
 			return err
 		}
 		return insertLoose(ctx, q, s.node, line)
 	})
-	call.Settle(err == nil)
-	return err
 }
 
 // transact runs fn as one transaction on PostgreSQL, again if another one got in

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/cordon-iot/cordon/internal/calllog"
 )
 
 // maxBatch bounds how many writes share a commit.
@@ -37,8 +35,7 @@ type write struct {
 	fn   func(ctx context.Context, q querier) error
 	err  error
 	done chan struct{}
-	// call is the one that the write is part of, if the batch has its record.
-	call *calllog.Call
+	line []byte // the record of the call that it is part of
 }
 
 func newWriter(db *sql.DB, node string, committed func()) *writer {
@@ -52,8 +49,9 @@ func newWriter(db *sql.DB, node string, committed func()) *writer {
 
 // do runs fn in a batch and returns once it is committed or undone. A caller
 // that has left before its write began is dropped; later it is too late.
-func (w *writer) do(ctx context.Context, fn func(ctx context.Context, q querier) error) error {
-	item := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+// Its transaction also stores a line of the call log, if one is given.
+func (w *writer) do(ctx context.Context, line []byte, fn func(ctx context.Context, q querier) error) error {
+	item := &write{ctx: ctx, fn: fn, line: line, done: make(chan struct{})}
 	select {
 	case w.queue <- item:
 	case <-w.stop:
@@ -116,12 +114,8 @@ func (w *writer) gather(first *write) []*write {
 // is undone as a whole and every write in it hears so.
 func (w *writer) commit(batch []*write) {
 	var wanted []string
-	err := w.transact(batch, &wanted)
-	for _, item := range batch {
-		if item.call != nil {
-			item.call.Settle(err == nil)
-		}
-		if err != nil {
+	if err := w.transact(batch, &wanted); err != nil {
+		for _, item := range batch {
 			item.err = err
 		}
 	}
@@ -169,13 +163,8 @@ func (w *writer) transact(batch []*write, wanted *[]string) error {
 func (w *writer) record(ctx context.Context, q querier, batch []*write) error {
 	var lines []byte
 	for _, item := range batch {
-		if item.err != nil {
-			continue
-		}
-		call := calllog.CallFrom(item.ctx)
-		var mine bool
-		if lines, mine = call.Take(lines); mine {
-			item.call = call
+		if item.err == nil {
+			lines = append(lines, item.line...)
 		}
 	}
 	if len(lines) == 0 {

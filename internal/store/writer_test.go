@@ -156,7 +156,7 @@ func TestAWriteThatFailsIsUndoneAlone(t *testing.T) {
 				t.Errorf("got %v, want a broken unique constraint", twice.err)
 			}
 			wantCommitted(t, w, "before", "behind")
-			ok(t, w.do(context.Background(), insert("later", nil)))
+			ok(t, w.do(context.Background(), nil, insert("later", nil)))
 			wantCommitted(t, w, "before", "behind", "later")
 		})
 	}
@@ -181,16 +181,16 @@ func TestABatchThatIsLostIsUndoneAsAWhole(t *testing.T) {
 		}
 	}
 	wantCommitted(t, w)
-	ok(t, w.do(context.Background(), insert("later", nil)))
+	ok(t, w.do(context.Background(), nil, insert("later", nil)))
 	wantCommitted(t, w, "later")
 }
 
 func TestAClosedWriterRefuses(t *testing.T) {
 	w := testWriter(t)
-	ok(t, w.do(context.Background(), insert("early", nil)))
+	ok(t, w.do(context.Background(), nil, insert("early", nil)))
 	w.close()
 	for range maxBatch + 1 { // more than the queue holds
-		if err := w.do(context.Background(), insert("late", nil)); !errors.Is(err, errClosed) {
+		if err := w.do(context.Background(), nil, insert("late", nil)); !errors.Is(err, errClosed) {
 			t.Fatalf("got %v, want %v", err, errClosed)
 		}
 	}
@@ -213,7 +213,7 @@ func TestCallersThatLeaveAtTheirOwnTimeLoseNothingOfOthers(t *testing.T) {
 			if i%2 == 1 {
 				go leave()
 			}
-			answers <- answer{name, w.do(ctx, insert(name, nil))}
+			answers <- answer{name, w.do(ctx, nil, insert(name, nil))}
 		}()
 	}
 	told := map[string]bool{}
