@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/cordon-iot/cordon/internal/cordontest"
+	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/server"
 )
 
@@ -62,14 +63,16 @@ func TestFindingsArePublishedOnceAcrossACrash(t *testing.T) {
 	e.want(r.executionsAfter(1), "messages of the first slice", `SELECT count(*) FROM topic_messages`)
 
 	p = start(t, r.cfg)
-	if out := cordontest.AwaitMitigation(t, p.iot(), task); out.TaskStatus != types.AuditMitigationActionsTaskStatusCompleted {
+	out := cordontest.AwaitMitigation(t, p.iot(), task)
+	if out.TaskStatus != types.AuditMitigationActionsTaskStatusCompleted {
 		t.Errorf("got a task that is %s, want COMPLETED", out.TaskStatus)
 	}
 	p.terminate(t)
 	e = r.inspect(t)
 	e.want(r.expired(), "messages", `SELECT count(*) FROM topic_messages`)
 	e.want(r.expired(), "ids of messages", `SELECT count(DISTINCT id) FROM topic_messages`)
-	e.want(r.expired(), "findings that a message tells of", `SELECT count(DISTINCT body ->> 'findingId') FROM topic_messages`)
+	e.want(r.expired(), "findings that a message tells of", `SELECT count(DISTINCT body ->> 'findingId')
+		FROM topic_messages`)
 	e.want(r.expired(), "executions that name their message", `SELECT count(*) FROM execution_changes c
 		JOIN topic_messages m ON m.id = c.to_side WHERE c.kind = 'topic-message' AND c.from_side = ''`)
 	wantText(t, "executions", e.groups(`SELECT status, error_code, count(*) FROM executions GROUP BY 1, 2`),
@@ -143,14 +146,21 @@ func TestATopicHearsOfAnAuditAndOfItsFindings(t *testing.T) {
 			client, b := c.IoT(), newInbox(t)
 			topic := b.subscribed(t, topics(c.URL()), "audits")
 			cordontest.Enable(t, client, logging)
+			role := identity.NewRole(cordontest.Account, "/", "Tells", time.Now())
 			_, err := client.UpdateAccountAuditConfiguration(t.Context(), &iot.UpdateAccountAuditConfigurationInput{
 				AuditNotificationTargetConfigurations: map[string]types.AuditNotificationTarget{"SNS": {
-					TargetArn: &topic, RoleArn: aws.String(cordontest.RoleARN), Enabled: true,
+					TargetArn: &topic, RoleArn: aws.String(role.ARN()), Enabled: true,
 				}},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
+			cordontest.Audit(t, client, logging) // nobody hears of it: the role is not there
+			cordontest.Await(t, "message to be refused", func() bool {
+				b, err := c.Store().Backlog(t.Context(), 1)
+				return err == nil && b.Pending == 0
+			})
+			permit(t, c, role, topic)
 			id, _ := cordontest.Audit(t, client, logging)
 			found, err := client.ListAuditFindings(t.Context(), &iot.ListAuditFindingsInput{TaskId: &id})
 			if err != nil || len(found.Findings) != 1 {
@@ -184,6 +194,21 @@ func TestATopicHearsOfAnAuditAndOfItsFindings(t *testing.T) {
 			}
 			wantText(t, "executions", got, "tell COMPLETED \ntell-nobody FAILED RESOURCE_NOT_FOUND\n")
 		})
+	}
+}
+
+// permit makes a role that may publish to a topic.
+func permit(t *testing.T, c *cordontest.Cordon, role *identity.Role, topic string) {
+	t.Helper()
+	role.Trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",` +
+		`"Principal":{"Service":"iot.amazonaws.com"}}}`
+	if err := c.Store().CreateRole(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	owner := identity.Owner{Account: role.Account, Kind: identity.OwnerRole, Name: role.Name}
+	if err := c.Store().PutInlinePolicy(t.Context(), owner, identity.InlinePolicy{Name: "publish", Document: fmt.Sprintf(
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sns:Publish","Resource":%q}}`, topic)}); err != nil {
+		t.Fatal(err)
 	}
 }
 
