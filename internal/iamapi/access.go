@@ -33,7 +33,7 @@ func (a *API) access() map[string]awswire.Access {
 		}),
 	}
 	for _, some := range []map[string]awswire.Access{
-		a.roleAccess(), a.userAccess(), a.policyAccess(), lastAccessedAccess(),
+		a.roleAccess(), a.userAccess(), a.policyAccess(), lastAccessedAccess(), simulateAccess(),
 	} {
 		maps.Copy(all, some)
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	Keys  Keys
 	Pages awswire.Pages
 	Now   func() time.Time
+
+	Simulator Simulator
 }
 
 // API answers the operations of AWS IAM.
@@ -65,6 +67,7 @@ func (a *API) operations() []awswire.Served {
 		a.attachmentOperations(),
 		a.lastAccessedOperations(),
 		a.detailOperations(),
+		a.simulateOperations(),
 	)
 }
 

@@ -88,3 +88,32 @@ func (p *Permissions) DecideFor(q Request, s Subject) (Decision, Naming) {
 	}
 	return Allowed, closest
 }
+
+// Matches is which statements of some documents are about a request, and what
+// they asked for.
+type Matches struct {
+	Denies, Allows []*Statement
+	// Missing names the keys, as they are written, whose values were asked for and
+	// are not known.
+	Missing []string
+}
+
+// Match finds the statements that are about a request. It asks about every one,
+// also behind a Deny.
+func (p *Permissions) Match(q Request) (m Matches) {
+	rec := &recorder{Values: q.Values}
+	e := evaluation{values: rec, arn: splitARN(q.Resource)}
+	set := (&Compiled{rules: p.rules}).rulesAbout(q.Action)
+	for _, r := range set.denies {
+		if e.applies(r) {
+			m.Denies = append(m.Denies, r.Statement)
+		}
+	}
+	for _, r := range set.allows {
+		if e.applies(r) {
+			m.Allows = append(m.Allows, r.Statement)
+		}
+	}
+	m.Missing = rec.names
+	return m
+}

@@ -75,7 +75,9 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 			}),
 			iotdata.New(iotdata.Config{Store: s.store}),
 			stsapi.New(stsapi.Config{Roles: s.identity, Authorize: authorize}),
-			iamapi.New(iamapi.Config{Store: s.store, Keys: s.identity, Pages: pages, Now: s.now}),
+			iamapi.New(iamapi.Config{
+				Store: s.store, Keys: s.identity, Pages: pages, Now: s.now, Simulator: s.identity,
+			}),
 			cordonapi.New(cordonapi.Config{
 				Revocations: &revocation.Service{Store: s.store, Now: s.now},
 				CallLog:     s.callBook,
