@@ -148,10 +148,12 @@ func (g generator) statement(ofResource bool) statement {
 		}
 		return element
 	}
-	s[not("Action")] = g.some(2, "*", "*:*", "iot:*", "iot:A?", "iot:a*", "IOT:Ab", "iot:b", "sns:*", "sns:publish", "iot:??")
-	s[not("Resource")] = g.some(2, "*", "*", "arn:aws:iot:*", "arn:aws:sns:*", "arn:aws:iot:*:*:thing/*", "arn:aws:iot:r:*:*/a?",
-		aThing, "arn:aws:iot:*:thing/a", topicARN, "arn:aws:sns:*:*:al?rms", "arn:aws:iot:r:"+home+":thing/${aws:username}",
-		"arn:aws:iot:*:*:thing/${iot:k}*", "arn:aws:iot:*:*:thing/${iot:none, 'a'}", "arn:aws:iot:r:*:thing/${*}*", "arn:aws:*:?:*")
+	s[not("Action")] = g.some(2, "*", "*:*", "iot:*", "iot:A?", "iot:a*", "IOT:Ab", "iot:b", "sns:*", "sns:publish",
+		"iot:??")
+	s[not("Resource")] = g.some(2, "*", "*", "arn:aws:iot:*", "arn:aws:sns:*", "arn:aws:iot:*:*:thing/*",
+		"arn:aws:iot:r:*:*/a?", aThing, "arn:aws:iot:*:thing/a", topicARN, "arn:aws:sns:*:*:al?rms",
+		"arn:aws:iot:r:"+home+":thing/${aws:username}", "arn:aws:iot:*:*:thing/${iot:k}*",
+		"arn:aws:iot:*:*:thing/${iot:none, 'a'}", "arn:aws:iot:r:*:thing/${*}*", "arn:aws:*:?:*")
 	for range g.IntN(3) {
 		s = g.condition(s)
 	}

@@ -109,13 +109,13 @@ func (s *shelf) Grants(_ context.Context, _ durable.Tx, of identity.Grantee) (*i
 	if s.err != nil {
 		return nil, s.err
 	}
+	g := &identity.Grants{Session: s.session}
 	if of.ARN != "" {
 		if s.resource == "" {
 			return nil, nil
 		}
-		return &identity.Grants{Role: &identity.Role{Account: of.Account, Trust: s.resource}}, nil
+		g.Role = &identity.Role{Account: of.Account, Path: "/", Name: "auditor", ID: "AROAAUDITORAUDITOR1", Trust: s.resource}
 	}
-	g := &identity.Grants{Session: s.session}
 	for _, text := range s.policies {
 		g.Policies = append(g.Policies, identity.GrantedPolicy{Document: text})
 	}
