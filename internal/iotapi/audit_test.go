@@ -13,8 +13,14 @@ import (
 	"github.com/cordon-iot/cordon/internal/cordontest"
 )
 
-// built are all checks that can be switched on.
-var built = slices.Concat(selfContained, revocationChecks, []string{checkShared, checkConflicting})
+// built are all checks that can be switched on: the seventeen of AWS.
+var built = slices.Concat(selfContained, revocationChecks, []string{checkShared, checkConflicting}, roleChecks)
+
+// roleChecks are the checks over roles, which are tried with package cordonapi.
+var roleChecks = []string{
+	"AUTHENTICATED_COGNITO_ROLE_OVERLY_PERMISSIVE_CHECK", "UNAUTHENTICATED_COGNITO_ROLE_OVERLY_PERMISSIVE_CHECK",
+	"IOT_ROLE_ALIAS_OVERLY_PERMISSIVE_CHECK", "IOT_ROLE_ALIAS_ALLOWS_ACCESS_TO_UNUSED_SERVICES_CHECK",
+}
 
 // selfContained are the checks that need to know nothing but the registry.
 var selfContained = []string{
