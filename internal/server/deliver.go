@@ -19,10 +19,13 @@ const maxBacklog = 100_000
 // endpoints.
 func (s *Server) openDelivery(ctx context.Context, o Options) error {
 	cfg := deliver.Config{
-		Queue: s.store, Judge: publishers{s.identity}, Signer: s.identity, Mail: s.relay(),
+		Queue: s.store, Signer: s.identity, Mail: s.relay(),
 		Client: guard.New(guard.Options{Allow: s.cfg.OutgoingNetworks(), Proxy: s.cfg.OutgoingProxyURL()}),
 		APIURL: s.apiURL, SigningCertURL: s.signingCertURL, Rate: s.cfg.TopicRate, Observer: deliveries{s}, Now: s.now,
 		Log: s.log, Timing: o.Delivery, Hook: o.DeliveryHook,
+	}
+	if !s.cfg.TrustRoles() {
+		cfg.Judge = publishers{s.identity}
 	}
 	if s.cfg.SNSEndpoint != "" {
 		other, err := forward.New(ctx, s.cfg.SNSEndpoint)

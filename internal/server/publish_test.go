@@ -141,10 +141,11 @@ func TestATopicHearsOfAnAuditAndOfItsFindings(t *testing.T) {
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
 			cfg := cordontest.Settings(t, database)
-			cfg.OutgoingAllow = []string{"127.0.0.1/32"}
+			cfg.OutgoingAllow, cfg.Roles = []string{"127.0.0.1/32"}, "enforce"
 			c := cordontest.Start(t, cfg, server.Options{})
 			client, b := c.IoT(), newInbox(t)
 			topic := b.subscribed(t, topics(c.URL()), "audits")
+			permit(t, c, identity.NewRole(cordontest.Account, "/", "CordonTest", time.Now()), "*", "*")
 			cordontest.Enable(t, client, logging)
 			role := identity.NewRole(cordontest.Account, "/", "Tells", time.Now())
 			_, err := client.UpdateAccountAuditConfiguration(t.Context(), &iot.UpdateAccountAuditConfigurationInput{
@@ -160,7 +161,7 @@ func TestATopicHearsOfAnAuditAndOfItsFindings(t *testing.T) {
 				b, err := c.Store().Backlog(t.Context(), 1)
 				return err == nil && b.Pending == 0
 			})
-			permit(t, c, role, topic)
+			permit(t, c, role, "sns:Publish", topic)
 			id, _ := cordontest.Audit(t, client, logging)
 			found, err := client.ListAuditFindings(t.Context(), &iot.ListAuditFindingsInput{TaskId: &id})
 			if err != nil || len(found.Findings) != 1 {
@@ -197,8 +198,8 @@ func TestATopicHearsOfAnAuditAndOfItsFindings(t *testing.T) {
 	}
 }
 
-// permit makes a role that may publish to a topic.
-func permit(t *testing.T, c *cordontest.Cordon, role *identity.Role, topic string) {
+// permit makes a role that may do something.
+func permit(t *testing.T, c *cordontest.Cordon, role *identity.Role, action, resource string) {
 	t.Helper()
 	role.Trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",` +
 		`"Principal":{"Service":"iot.amazonaws.com"}}}`
@@ -207,7 +208,7 @@ func permit(t *testing.T, c *cordontest.Cordon, role *identity.Role, topic strin
 	}
 	owner := identity.Owner{Account: role.Account, Kind: identity.OwnerRole, Name: role.Name}
 	if err := c.Store().PutInlinePolicy(t.Context(), owner, identity.InlinePolicy{Name: "publish", Document: fmt.Sprintf(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sns:Publish","Resource":%q}}`, topic)}); err != nil {
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":%q,"Resource":%q}}`, action, resource)}); err != nil {
 		t.Fatal(err)
 	}
 }
