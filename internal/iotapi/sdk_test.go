@@ -20,7 +20,7 @@ var unset = map[string][]string{
 	"it says how attributes change, and is nothing that is stored": {"AttributePayload.merge"},
 	"there are no billing groups, and CreateThing refuses one":     {"DescribeThingResponse.billingGroupName"},
 	"there are no provisioning templates, and they are refused":    {"DescribeCACertificateResponse.registrationConfig"},
-	"no check that is built judges them": {
+	"no role is judged on the journey: TestTheRolesOfPoolsAndRoleAliasesAreAudited has them": {
 		"ResourceIdentifier.cognitoIdentityPoolId", "ResourceIdentifier.iamRoleArn", "ResourceIdentifier.roleAliasArn",
 	},
 	"no device connects on the journey: TestAuditsOfConnections and TestTheIndexKnowsWhoIsConnected have them": {
