@@ -167,6 +167,14 @@ func TestImportedIdentitiesAreWhatWasImported(t *testing.T) {
 				t.Errorf("got %d, want nothing imported", n)
 			}
 		})
+		t.Run("policies of one name are told apart", func(t *testing.T) {
+			aws, own := "arn:aws:iam::aws:policy/job-function/NotHere", "arn:aws:iam::"+account+":policy/NotHere"
+			got, err := managedDocuments(ctx, s.read, account, []string{aws, own, "arn:aws:iam::aws:policy/NotHere"})
+			ok(t, err)
+			if len(got) != 2 || got[own] != `{}` || got[aws] == "" || got[aws] == `{}` {
+				t.Errorf("got %v", got)
+			}
+		})
 		t.Run("a policy of AWS is not listed as the account's", func(t *testing.T) {
 			list, err := s.ManagedPolicies(ctx, account, identity.EntityPage{Prefix: "/", Limit: 10})
 			ok(t, err)

@@ -172,15 +172,15 @@ func managedPolicies(ctx context.Context, q querier, account string, roles map[i
 }
 
 // managedDocuments returns the default versions of managed policies by ARN:
-// those of the account, and those of AWS.
+// those of the account, those that it has imported, and those of AWS.
 func managedDocuments(ctx context.Context, q querier, account string, arns []string) (map[string]string, error) {
 	documents := map[string]string{}
 	var names []string
 	for _, arn := range arns {
 		if v := identity.AWSPolicyVersion(arn); v != nil {
 			documents[arn] = v.Document
-		} else if e, ok := identity.ParseARN(arn); ok && e.Account == account {
-			names = append(names, identity.Fold(e.Name))
+		} else if folded, _, ok := policyFold(account, arn); ok {
+			names = append(names, folded)
 		}
 	}
 	if len(names) == 0 {
@@ -192,8 +192,9 @@ func managedDocuments(ctx context.Context, q querier, account string, arns []str
 		JOIN iam_policy_versions v ON v.policy_seq = p.seq AND v.version = p.default_version
 		WHERE p.account = @account AND `+q.dialect().in("p.folded", "names", a, names), a,
 		func(r scanner) (n named, err error) {
-			p := identity.ManagedPolicy{Account: account}
+			var p identity.ManagedPolicy
 			err = r.Scan(&p.Name, &p.Path, &n.document)
+			p.Account, p.Path = policyOwner(account, p.Path)
 			n.arn = p.ARN()
 			return n, err
 		})
