@@ -16,7 +16,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/awswire/pagetoken"
 	"github.com/cordon-iot/cordon/internal/cognitoapi"
 	"github.com/cordon-iot/cordon/internal/cordonapi"
-	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/guard"
 	"github.com/cordon-iot/cordon/internal/iamapi"
@@ -74,7 +73,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 				Authorities: s.identity, Workflows: s.engine, Pages: pages, Now: s.now, EndpointDomain: s.endpointDomain(),
 			}),
 			iotdata.New(iotdata.Config{Store: s.store}),
-			stsapi.New(stsapi.Config{Roles: s.identity, Authorize: authorize}),
+			stsapi.New(stsapi.Config{Roles: s.identity, Authorize: s.permits}),
 			iamapi.New(iamapi.Config{
 				Store: s.store, Keys: s.identity, Pages: pages, Now: s.now, Simulator: s.identity,
 			}),
@@ -95,11 +94,6 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 
 // Services are what the API serves.
 func (s *Server) Services() []awswire.Service { return s.services }
-
-// authorize permits nothing that needs a permission.
-func authorize(_ context.Context, needs []awswire.Need) error {
-	return fault.New(fault.Denied, "%d permissions are needed, and nobody is given any yet", len(needs))
-}
 
 // roles are what is acted as, or nil where every role is trusted.
 func (s *Server) roles() identity.Roles {
@@ -220,6 +214,11 @@ func (s *Server) authorize(ctx context.Context, _ awswire.Target, needs []awswir
 	return s.identity.Authorize(ctx, p, identity.Call{
 		Region: c.Region, SourceIP: c.SourceIP, UserAgent: c.UserAgent, Secure: c.Secure,
 	}, asks)
+}
+
+// permits is authorize for an operation that asks once more.
+func (s *Server) permits(ctx context.Context, needs []awswire.Need) error {
+	return s.authorize(ctx, awswire.Target{}, needs)
 }
 
 // throttle refuses what exceeds the rates of the quota profile.

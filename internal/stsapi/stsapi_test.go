@@ -1,7 +1,6 @@
 package stsapi_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
@@ -201,7 +201,8 @@ func TestSessions(t *testing.T) {
 		h.must(err)
 		h.is(t, bob, "arn:aws:iam::"+home+":user/bob", *got.User.UserId)
 		want(t, "a session with its permission", h.things(session), "")
-		want(t, "a user without", h.things(bob), "AccessDeniedException user/bob is not authorized to perform: iot:ListThings")
+		want(t, "a user without", h.things(bob),
+			"AccessDeniedException user/bob is not authorized to perform: iot:ListThings")
 	})
 	t.Run("who assumes which role", func(t *testing.T) {
 		pager := aws.String("pager")
@@ -257,8 +258,8 @@ func TestSessions(t *testing.T) {
 			RoleArn: &account, SourceIdentity: aws.String("alice"), TransitiveTagKeys: []string{"Team"},
 			Tags: []types.Tag{{Key: aws.String("Team"), Value: aws.String("blue")}},
 		})
-		blue, _ := h.role("Blue", trust("*", `{"StringEquals":{"aws:SourceIdentity":"alice","aws:PrincipalTag/Team":"blue"}}`),
-			"iot:ListThings")
+		blue, _ := h.role("Blue",
+			trust("*", `{"StringEquals":{"aws:SourceIdentity":"alice","aws:PrincipalTag/Team":"blue"}}`), "iot:ListThings")
 		second, out, err := h.assume(first, sts.AssumeRoleInput{RoleArn: &blue})
 		h.must(err)
 		if aws.ToString(out.SourceIdentity) != "alice" {
@@ -300,21 +301,39 @@ func (h *house) tokens(t *testing.T, user, session key, roleID string) {
 		_, err := h.sts(tt.key).GetCallerIdentity(t.Context(), nil)
 		want(t, tt.name, err, tt.sts)
 	}
-	signed, err := sts.NewPresignClient(h.sts(session)).PresignGetCallerIdentity(t.Context(), nil)
+	h.presigned(t, session)
+}
+
+// presigned asks who a session is by a URL that anybody may fetch.
+func (h *house) presigned(t *testing.T, session key) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+		h.URL()+"/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires=60", nil)
 	h.must(err)
-	for what, u := range map[string]string{
-		"200": signed.URL, "403": strings.Replace(signed.URL, "X-Amz-Security-Token=", "X-Amz-Security-Token=A", 1),
+	const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of nothing
+	credentials, err := session.provider().Retrieve(t.Context())
+	h.must(err)
+	signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), credentials, r, empty, "sts", cordontest.Region, time.Now())
+	h.must(err)
+	const token = "X-Amz-Security-Token="
+	if !strings.Contains(signed, token) {
+		t.Fatalf("got %s, want a token in it", signed)
+	}
+	for _, tt := range []struct{ name, url, status, says string }{
+		{"the token", signed, "200", "assumed-role/Account/night"},
+		{"another token", strings.Replace(signed, token, token+"A", 1), "403", "InvalidClientTokenId"},
+		{"two tokens", signed + "&" + token + "A", "400", "IncompleteSignature"},
 	} {
-		if got, body := fetch(t, signed.Method, u); got != what {
-			t.Errorf("presigned: got %s, %s, want %s", got, body, what)
+		if status, body := fetch(t, tt.url); status != tt.status || !strings.Contains(body, tt.says) {
+			t.Errorf("%s: got %s, %s, want %s with %s", tt.name, status, body, tt.status, tt.says)
 		}
 	}
 }
 
 // fetch returns the status of an answer, and its body.
-func fetch(t *testing.T, method, url string) (status, body string) {
+func fetch(t *testing.T, url string) (status, body string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), method, url, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
