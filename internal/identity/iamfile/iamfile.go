@@ -185,6 +185,10 @@ func explain(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
 
+// maxDepth is how deep objects and lists may nest: a document in it takes six
+// levels.
+const maxDepth = 20
+
 // checkMembers refuses an object with two members of one name: the later one
 // would take the place of the other. Case does not tell them apart.
 func checkMembers(file []byte) error {
@@ -202,6 +206,8 @@ func checkMembers(file []byte) error {
 		}
 		delim, _ := token.(json.Delim)
 		switch {
+		case len(open) > maxDepth:
+			return fmt.Errorf("it is nested deeper than %d levels", maxDepth)
 		case delim == '{':
 			open = append(open, map[string]bool{})
 		case delim == '[':

@@ -207,6 +207,7 @@ func TestWhatCannotBeRepresentedIsNamed(t *testing.T) {
                 {
                     "Key": "Team",`, "Team"},
 		{"more than one value", "{\n    \"UserDetailList\"", "{}{\n    \"UserDetailList\"", "more than one"},
+		{"a value too deep", `"Tags": []`, `"Tags": ` + strings.Repeat("[", 50) + strings.Repeat("]", 50), "deeper"},
 		{"no JSON", "{\n    \"UserDetailList\"", "{\n    UserDetailList", "no JSON"},
 		{"a list", "{\n    \"UserDetailList\"", "[{\n    \"UserDetailList\"", "EOF"},
 	} {
@@ -228,4 +229,46 @@ func TestNamesAndPathsHaveTheirForm(t *testing.T) {
 		_, err := Read(account, []byte(strings.ReplaceAll(accountFile, old, wrong)))
 		check(t, err, "form")
 	}
+}
+
+// What is read is whole: all that it refers to is in it or AWS's, and it differs
+// from itself in nothing.
+func FuzzRead(f *testing.F) {
+	f.Add(accountFile)
+	f.Add(`{"UserDetailList":[],"IsTruncated":false}`)
+	f.Add(`{"RoleDetailList":[{"RoleName":"x"}]}`)
+	f.Fuzz(func(t *testing.T, file string) {
+		d, err := Read(account, []byte(file))
+		if err != nil {
+			if !fault.Is(err, fault.Invalid) {
+				t.Fatalf("got %v, want an Invalid fault", err)
+			}
+			return
+		}
+		there := map[string]bool{}
+		for _, p := range d.Policies {
+			there[p.ARN()] = true
+		}
+		for _, u := range d.Users {
+			for _, arn := range u.Attached {
+				if !there[arn] && identity.AWSPolicy(arn) == nil {
+					t.Errorf("user %s has policy %s, which is not there", u.Name, arn)
+				}
+			}
+			for _, p := range u.Inline {
+				if err := identity.CheckDocument(p.Document); err != nil {
+					t.Errorf("user %s has %s: %v", u.Name, p.Document, err)
+				}
+			}
+		}
+		c := identity.NewComparison(d)
+		again, err := Read(account, []byte(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Have(again)
+		if n := c.Missing().Len(); n != 0 || len(c.Differences) != 0 {
+			t.Errorf("got %d missing, %v", n, c.Differences)
+		}
+	})
 }
