@@ -39,8 +39,8 @@ func TestGrants(t *testing.T) {
 		g, err := s.Grants(ctx, nil, byID)
 		ok(t, err)
 		want := "group ReadOnlyAccess {, group in {, user Own {, user in {"
-		if got := strings.Join(grantedPolicies(g), ",
-		"); got != want || g.User.ID != u.ID || g.Boundary != nil || len(g.Session) != 1 {
+		if got := strings.Join(grantedPolicies(g), ", "); got != want || g.User.ID != u.ID || g.Boundary != nil ||
+			len(g.Session) != 1 {
 			t.Errorf("got %s with %+v, want %s", got, g, want)
 		}
 		byARN := identity.Grantee{Kind: identity.OwnerUser, Account: here.Account, ARN: u.ARN()}
@@ -76,7 +76,8 @@ func TestGrantsOfARole(t *testing.T) {
 		ok(t, s.AttachManagedPolicy(ctx, ownerOf(identity.OwnerRole, "Audit"), iotAudit))
 		g, err := s.Grants(ctx, nil, identity.Grantee{Kind: identity.OwnerRole, Account: here.Account, ARN: role.ARN()})
 		ok(t, err)
-		if g == nil || g.Boundary == nil || *g.Boundary != policy.Blank || g.Role.Trust != role.Trust || len(g.Documents()) != 1 {
+		if g == nil || g.Boundary == nil || *g.Boundary != policy.Blank || g.Role.Trust != role.Trust ||
+			len(g.Documents()) != 1 {
 			t.Fatalf("got %+v", g)
 		}
 		tags, err := s.ResourceTags(ctx, nil, role.ARN())
