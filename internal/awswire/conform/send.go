@@ -176,7 +176,7 @@ func plain(value any) string {
 }
 
 // Input is the smallest input of an operation that keeps to its constraints,
-// with known values for the members of the input that have their names, in any
+// with known values for the texts of the input that have their names, in lower
 // case, whether they are required or not.
 func (f *Facts) Input(t testing.TB, operation string, known map[string]any) map[string]any {
 	t.Helper()
@@ -185,8 +185,8 @@ func (f *Facts) Input(t testing.TB, operation string, known map[string]any) map[
 		return map[string]any{}
 	}
 	input := f.least(t, op.Input).(map[string]any)
-	for name := range f.Shapes[op.Input].Members {
-		if value, ok := known[strings.ToLower(name)]; ok {
+	for name, m := range f.Shapes[op.Input].Members {
+		if value, ok := known[strings.ToLower(name)]; ok && f.Shapes[m.Shape].Type == "string" {
 			input[name] = value
 		}
 	}
