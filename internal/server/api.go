@@ -28,7 +28,6 @@ import (
 	"github.com/cordon-iot/cordon/internal/pki/crl"
 	"github.com/cordon-iot/cordon/internal/pki/keyquality"
 	"github.com/cordon-iot/cordon/internal/policy"
-	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/revocation"
 	"github.com/cordon-iot/cordon/internal/stsapi"
 )
@@ -219,17 +218,6 @@ func (s *Server) authorize(ctx context.Context, _ awswire.Target, needs []awswir
 // permits is authorize for an operation that asks once more.
 func (s *Server) permits(ctx context.Context, needs []awswire.Need) error {
 	return s.authorize(ctx, awswire.Target{}, needs)
-}
-
-// throttle refuses what exceeds the rates of the quota profile.
-func (s *Server) throttle() func(context.Context, awswire.Target) error {
-	limiter := quota.NewLimiter(s.quotas.Rates, s.now)
-	return func(ctx context.Context, target awswire.Target) error {
-		c := awswire.CallerFrom(ctx)
-		return limiter.Allow(quota.Call{
-			Account: c.Account, Region: c.Region, Service: target.Service, Operation: target.Operation,
-		})
-	}
 }
 
 func (s *Server) observe(ctx context.Context, r awswire.Record) {

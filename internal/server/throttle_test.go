@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -40,5 +41,36 @@ func TestCallsBeyondTheRateAreThrottled(t *testing.T) {
 	}
 	if _, err := c.GetRegistrationCode(t.Context(), &iot.GetRegistrationCodeInput{}); err != nil {
 		t.Errorf("got %v from another operation, want none", err)
+	}
+}
+
+func TestLinksThatAreNotSignedAreThrottledByThemselves(t *testing.T) {
+	still := time.Now()
+	cordon := cordontest.Start(t, cordontest.Settings(t, "sqlite"), server.Options{
+		Quotas: quota.AWS, Now: func() time.Time { return still },
+	})
+	link := "/?Action=ConfirmSubscription&Token=t&TopicArn=arn:aws:sns:us-east-1:000000000000:t"
+	follow := func() string {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", cordon.URL()+link, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.Header.Get("X-Amzn-Errortype")
+	}
+	for i := range 10 {
+		if got := follow(); got == "Throttling" || got == "MissingAuthenticationToken" {
+			t.Fatalf("link %d of a second: got %s", i+1, got)
+		}
+	}
+	if got := follow(); got != "Throttling" {
+		t.Errorf("got %q for the eleventh link of a second, want Throttling", got)
+	}
+	if _, err := cordon.IoT().GetRegistrationCode(t.Context(), &iot.GetRegistrationCodeInput{}); err != nil {
+		t.Errorf("got %v from an account, want none", err)
 	}
 }
