@@ -27,7 +27,7 @@ import (
 const trustAccount = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
 	`"Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}`
 
-// start runs a Cordon whose clock is ahead by so many nanoseconds.
+// startAhead runs a Cordon whose clock is ahead by so many nanoseconds.
 func startAhead(t *testing.T) (h *household, ahead *atomic.Int64) {
 	t.Helper()
 	ahead = new(atomic.Int64)
