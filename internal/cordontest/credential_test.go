@@ -172,7 +172,8 @@ func TestAKeyThatIsDeactivatedInTheMiddleOfARequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if got := resp.Header.Get("X-Amzn-Errortype"); got != "InvalidClientTokenId" || resp.StatusCode != http.StatusForbidden {
+	got := resp.Header.Get("X-Amzn-Errortype")
+	if got != "InvalidClientTokenId" || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("got %d %s, want 403 InvalidClientTokenId", resp.StatusCode, got)
 	}
 	if users := h.do(root(h.Cordon), "iam", "ListUsers", nil); strings.Contains(users, "late") {
