@@ -16,8 +16,9 @@ type rightsCache struct {
 	kept map[rightsKey]*rightsEntry
 }
 
-// maxRights bounds the rights that are kept.
-const maxRights = 10_000
+// maxRights bounds the rights that are kept. Those of a session with policies of
+// its own are its own, and some tens of kilobytes.
+const maxRights = 2_000
 
 // rightsKey says whose rights, and as of when.
 type rightsKey struct {
