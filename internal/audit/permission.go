@@ -24,7 +24,7 @@ func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
 		arn = config.RoleARN
 	}
 	role, err := e.Roles.Act(ctx, tx, identity.RoleFor{
-		Account: t.Scope.Account, ARN: arn, Source: t.Scope.ARN("audittask", t.ID),
+		Account: t.Scope.Account, Region: t.Scope.Region, ARN: arn, Source: t.Scope.ARN("audittask", t.ID),
 	})
 	if err != nil {
 		return fmt.Errorf("read audit role: %w", err)
@@ -34,7 +34,11 @@ func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
 		if check == nil || state.Status != CheckInProgress && state.Status != CheckWaiting {
 			continue
 		}
-		if refusal := role.Refusal(check.asks(t.Scope)); refusal != "" {
+		refusal, err := role.Refusal(check.asks(t.Scope))
+		if err != nil {
+			return err
+		}
+		if refusal != "" {
 			state.Status, state.ErrorCode, state.Message = CheckFailed, ErrorInsufficientPermissions, refusal
 		}
 	}

@@ -29,6 +29,7 @@ type Roles interface {
 // RoleFor says who acts as a role: on behalf of which account, and for what.
 type RoleFor struct {
 	Account string
+	Region  string // of what is acted on, where its ARN has none: aws:RequestedRegion
 	ARN     string
 	Source  string // an ARN: aws:SourceArn
 }
@@ -36,7 +37,7 @@ type RoleFor struct {
 // Act returns the role. One that does not exist, or does not trust
 // [IoTService] with this aws:SourceArn and aws:SourceAccount, may do nothing.
 func (s *Service) Act(ctx context.Context, tx durable.Tx, role RoleFor) (*Acting, error) {
-	grant, err := s.Role(ctx, tx, role.Account, role.ARN)
+	grant, err := s.Role(ctx, tx, role)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +46,8 @@ func (s *Service) Act(ctx context.Context, tx durable.Tx, role RoleFor) (*Acting
 	values.Set("aws:SourceAccount", role.Account)
 	values.Set("aws:SourceArn", role.Source)
 	switch {
+	case role.ARN == "":
+		a.refusal = "no role is configured"
 	case grant == nil:
 		a.refusal = fmt.Sprintf("the role %s does not exist", role.ARN)
 	case !grant.Trusts(IoTService, values):
@@ -54,21 +57,22 @@ func (s *Service) Act(ctx context.Context, tx durable.Tx, role RoleFor) (*Acting
 }
 
 // Refusal says why the role may not do all of what is asked: it names the first
-// permission that it does not have. It is "" when the role has all of them.
-func (a *Acting) Refusal(asks []Ask) string {
+// permission that it does not have, and the resource. It is "" when the role has
+// all of them. An error is that nothing was decided.
+func (a *Acting) Refusal(asks []Ask) (string, error) {
 	if a.refusal != "" {
-		return a.refusal
+		return a.refusal, nil
 	}
 	for _, ask := range asks {
-		resource := ask.Resource
-		if resource == "" {
-			resource = "*"
+		v, err := a.grant.Decide(ask)
+		if err != nil {
+			return "", fmt.Errorf("decide what the role %s may do: %w", a.arn, err)
 		}
-		if a.grant.Decide(ask.Action, resource, ask.Values) != policy.Allowed {
-			return fmt.Sprintf("the role %s is not authorized to perform %s on %s", a.arn, ask.Action, resource)
+		if v.Decision != policy.Allowed {
+			return v.sentence("the role "+a.arn, ask), nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // Pass is the permission to hand a role over to [IoTService].

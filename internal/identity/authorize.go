@@ -34,8 +34,8 @@ type PolicyStore interface {
 	// of that id or ARN in the account. It reads on tx unless that is nil.
 	Grants(ctx context.Context, tx durable.Tx, of Grantee) (*Grants, error)
 	// ResourcePolicy returns the policy of a resource that may have one, a
-	// topic; "" when there is none.
-	ResourcePolicy(ctx context.Context, arn string) (string, error)
+	// topic; "" when there is none. It reads on tx unless that is nil.
+	ResourcePolicy(ctx context.Context, tx durable.Tx, arn string) (string, error)
 	// ResourceTags returns the tags of a resource; nil when there is none.
 	ResourceTags(ctx context.Context, tx durable.Tx, arn string) (map[string]string, error)
 }
@@ -127,7 +127,7 @@ func (s *Service) addResourcePolicy(ctx context.Context, side *resourceSide, ask
 			return err
 		}
 		parse, text = policy.ParseTrust, grants.Role.Trust
-	} else if text, err = s.Policies.ResourcePolicy(ctx, ask.Resource); err != nil || text == "" {
+	} else if text, err = s.Policies.ResourcePolicy(ctx, nil, ask.Resource); err != nil || text == "" {
 		return err
 	}
 	doc, err := parse(text)
@@ -165,17 +165,22 @@ func ownResource(account, arn string) bool {
 
 // denial is AWS's sentence about a call that is refused.
 func denial(arn string, ask Ask, v Verdict) error {
+	return fault.New(fault.Denied, "%s", v.sentence("User: "+arn, ask))
+}
+
+// sentence says that somebody may not do what is asked, and why.
+func (v Verdict) sentence(who string, ask Ask) string {
 	resource := ask.Resource
 	if resource == "" {
 		resource = "*"
 	}
-	text := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", arn, ask.Action, resource)
+	text := fmt.Sprintf("%s is not authorized to perform: %s on resource: %s", who, ask.Action, resource)
 	if v.Decision == policy.ExplicitDeny {
 		article := "a"
 		if v.By == IdentityBased {
 			article = "an"
 		}
-		return fault.New(fault.Denied, "%s with an explicit deny in %s %s", text, article, v.By)
+		return fmt.Sprintf("%s with an explicit deny in %s %s", text, article, v.By)
 	}
-	return fault.New(fault.Denied, "%s because no %s allows the %s action", text, v.By, ask.Action)
+	return fmt.Sprintf("%s because no %s allows the %s action", text, v.By, ask.Action)
 }

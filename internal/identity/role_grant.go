@@ -19,7 +19,11 @@ type RoleGrant struct {
 	trust     *policy.Permissions
 	rights    *Rights
 	now       time.Time
-	tags      func(arn string) (map[string]string, error)
+	region    string
+	// tags and policyOf are of resources; what they read once they do not read
+	// again.
+	tags     func(arn string) (map[string]string, error)
+	policyOf func(arn string) (*policy.Permissions, error)
 }
 
 // roleSession is the name of the sessions in which Cordon acts as a role.
@@ -28,7 +32,8 @@ const roleSession = "cordon"
 // Role reads a role and its policies, on tx unless that is nil. It is nil when
 // the ARN is of no role of the account. A policy that cannot be read is an
 // error: nothing can be decided then.
-func (s *Service) Role(ctx context.Context, tx durable.Tx, account, roleARN string) (*RoleGrant, error) {
+func (s *Service) Role(ctx context.Context, tx durable.Tx, of RoleFor) (*RoleGrant, error) {
+	account, roleARN := of.Account, of.ARN
 	arn, ok := ParseARN(roleARN)
 	if !ok || arn.Kind != string(OwnerRole) || arn.Account != account {
 		return nil, nil
@@ -48,6 +53,7 @@ func (s *Service) Role(ctx context.Context, tx durable.Tx, account, roleARN stri
 	now := s.Now()
 	return &RoleGrant{
 		Role: *g.Role, trust: policy.NewPermissions(trust), rights: rights, now: now,
+		region: of.Region,
 		principal: Principal{
 			Account: Account{ID: account}, Kind: KindAssumedRole, Name: g.Role.Name, ID: g.Role.ID + ":" + roleSession,
 			ARN:  "arn:aws:sts::" + account + ":assumed-role/" + g.Role.Name + "/" + roleSession,
@@ -56,10 +62,36 @@ func (s *Service) Role(ctx context.Context, tx durable.Tx, account, roleARN stri
 				RoleARN: roleARN, RoleID: g.Role.ID, RoleName: g.Role.Name, Name: roleSession, Issued: now,
 			},
 		},
-		tags: func(arn string) (map[string]string, error) {
+		tags: remember(func(arn string) (map[string]string, error) {
 			return s.Policies.ResourceTags(ctx, tx, arn)
-		},
+		}),
+		policyOf: remember(func(arn string) (*policy.Permissions, error) {
+			text, err := s.Policies.ResourcePolicy(ctx, tx, arn)
+			if err != nil || text == "" {
+				return nil, err
+			}
+			doc, err := policy.ParseResource(text)
+			if err != nil {
+				return nil, fmt.Errorf("read stored policy of %s: %s", arn, err)
+			}
+			return policy.NewPermissions(doc), nil
+		}),
 	}, nil
+}
+
+// remember returns a function that asks another one once for each name.
+func remember[T any](read func(name string) (T, error)) func(name string) (T, error) {
+	known := map[string]T{}
+	return func(name string) (T, error) {
+		if v, ok := known[name]; ok {
+			return v, nil
+		}
+		v, err := read(name)
+		if err == nil {
+			known[name] = v
+		}
+		return v, err
+	}
 }
 
 // Trusts reports whether the role may be assumed by a service, such as
@@ -75,35 +107,36 @@ func (g *RoleGrant) Trusts(service string, values policy.Values) bool {
 	return d == policy.Allowed && naming == policy.ByName
 }
 
-// Decide decides what the role may do by its policies. A resource of another
-// account needs a policy of its own that allows it: see DecideOn.
-func (g *RoleGrant) Decide(action, resource string, values policy.Values) policy.Decision {
-	return g.DecideOn(policy.Request{Action: action, Resource: resource, Values: values}, "")
+// Decide decides what the role may do: by its policies, and by that of the
+// resource if it may have one. A resource of another account needs a policy of
+// its own that allows it. An error is that nothing was decided.
+func (g *RoleGrant) Decide(ask Ask) (Verdict, error) {
+	if ask.Resource == "" {
+		ask.Resource = "*"
+	}
+	side := resourceSide{
+		subject: g.principal.subject(), foreign: !ownResource(g.principal.Account.ID, ask.Resource),
+	}
+	if ask.underPolicy() {
+		var err error
+		if side.policy, err = g.policyOf(ask.Resource); err != nil {
+			return Verdict{}, err
+		}
+	}
+	values := requestValues{
+		question: &question{Ask: ask, principal: &g.principal, call: Call{Region: g.regionOf(ask.Resource)}, now: g.now},
+		tags:     func() (map[string]string, error) { return g.tags(ask.Resource) },
+	}
+	v := g.rights.decide(policy.Request{Action: ask.Action, Resource: ask.Resource, Values: &values}, side)
+	return v, values.err
 }
 
-// DecideOn decides what the role may do to a resource that has a policy, given
-// as its document; "" is none. What cannot be read is denied.
-func (g *RoleGrant) DecideOn(q policy.Request, document string) policy.Decision {
-	account := g.principal.Account.ID
-	side := resourceSide{subject: g.principal.subject(), foreign: !ownResource(account, q.Resource)}
-	if document != "" {
-		doc, err := policy.ParseResource(document)
-		if err != nil {
-			return policy.ImplicitDeny
-		}
-		side.policy = policy.NewPermissions(doc)
+// regionOf is the region that is asked: the resource's, if it has one.
+func (g *RoleGrant) regionOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[3] != "" {
+		return parts[3]
 	}
-	ask := Ask{Action: q.Action, Resource: q.Resource, Values: q.Values}
-	values := requestValues{
-		question: &question{Ask: ask, principal: &g.principal, now: g.now},
-		tags:     func() (map[string]string, error) { return g.tags(q.Resource) },
-	}
-	q.Values = &values
-	v := g.rights.decide(q, side)
-	if values.err != nil {
-		return policy.ImplicitDeny
-	}
-	return v.Decision
+	return g.region
 }
 
 // trustValues are the values of condition keys when a service assumes a role.

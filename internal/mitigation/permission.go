@@ -17,7 +17,8 @@ func (s *slice) acting(a *Action) (*identity.Acting, error) {
 		return known, nil
 	}
 	role, err := s.e.Roles.Act(s.ctx, s.tx, identity.RoleFor{
-		Account: s.task.Scope.Account, ARN: a.RoleARN, Source: s.task.Scope.ARN("mitigationaction", a.Name),
+		Account: s.task.Scope.Account, Region: s.task.Scope.Region, ARN: a.RoleARN,
+		Source: s.task.Scope.ARN("mitigationaction", a.Name),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("role of mitigation action %s: %w", a.Name, err)
@@ -40,7 +41,11 @@ func (s *slice) plan(a *Action, subjects []Subject, made func(i int, changes []f
 	for i := range subjects {
 		subject := &subjects[i]
 		if role != nil {
-			if refusal := role.Refusal(kind.Asks(s.task.Scope, &a.Params, subject)); refusal != "" {
+			refusal, err := role.Refusal(kind.Asks(s.task.Scope, &a.Params, subject))
+			if err != nil {
+				return err
+			}
+			if refusal != "" {
 				made(i, nil, &Failure{InsufficientPermissions, refusal})
 				continue
 			}

@@ -159,13 +159,21 @@ func ownPolicies(ctx context.Context, q querier, kind identity.OwnerKind, seq in
 }
 
 // ResourcePolicy returns the policy of a topic, or "" when it has none of its
-// own or there is no such topic.
-func (s *Store) ResourcePolicy(ctx context.Context, arn string) (string, error) {
+// own or there is no such topic. It reads on tx unless that is nil.
+func (s *Store) ResourcePolicy(ctx context.Context, tx durable.Tx, arn string) (string, error) {
 	topic, err := notify.ParseTopicARN(arn)
 	if err != nil {
 		return "", nil
 	}
-	t, err := s.TopicByARN(ctx, topic)
+	q := s.read
+	if tx != nil {
+		q = s.slice(tx)
+	}
+	scope, err := s.scope(ctx, q, topic.Scope)
+	if err != nil || scope == 0 {
+		return "", err
+	}
+	t, err := findTopic(ctx, q, scope, topic.Name)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return "", nil
