@@ -108,6 +108,10 @@ type completedCheck struct {
 	ErrorCode    string      `json:"errorCode,omitempty"`
 }
 
+// MessagePrefix begins the id of a message about an audit that has ended; the
+// id of the audit ends it.
+const MessagePrefix = "audit/"
+
 // CompletedMessage is what the account's topic hears of an audit that has
 // ended: one JSON object.
 func (t *Task) CompletedMessage() string {

@@ -125,7 +125,9 @@ func (s *shelf) Grants(_ context.Context, _ durable.Tx, of identity.Grantee) (*i
 	return g, nil
 }
 
-func (s *shelf) ResourcePolicy(context.Context, string) (string, error) { return s.resource, s.err }
+func (s *shelf) ResourcePolicy(context.Context, durable.Tx, string) (string, error) {
+	return s.resource, s.err
+}
 
 func (s *shelf) ResourceTags(context.Context, durable.Tx, string) (map[string]string, error) {
 	s.tagged.Add(1)

@@ -131,8 +131,8 @@ type Backlog struct {
 	Oldest                 time.Time // of what waits or is pending; zero for none
 }
 
-// Judge decides whether a role may publish to a topic. A text is why not; an
-// error is that nothing was decided.
+// Judge decides whether the role of a message may publish it to its topic. A
+// text is why not; an error is that nothing was decided.
 type Judge interface {
-	MayPublish(ctx context.Context, scope fleet.Scope, roleARN, topicARN string) (refused string, err error)
+	MayPublish(ctx context.Context, m *Message) (refused string, err error)
 }

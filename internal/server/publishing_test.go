@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/notify"
 )
 
 // oneRole is the policies of an account with one role and one topic.
@@ -25,7 +26,9 @@ func (r oneRole) Grants(_ context.Context, _ durable.Tx, of identity.Grantee) (*
 	}, nil
 }
 
-func (r oneRole) ResourcePolicy(context.Context, string) (string, error) { return r.topic, nil }
+func (r oneRole) ResourcePolicy(context.Context, durable.Tx, string) (string, error) {
+	return r.topic, nil
+}
 
 func (r oneRole) ResourceTags(context.Context, durable.Tx, string) (map[string]string, error) {
 	return nil, nil
@@ -54,6 +57,9 @@ func TestTheRoleOfNotificationsIsJudged(t *testing.T) {
 		{"a role for this account alone does", "tells", oneRole{trust("iot.amazonaws.com",
 			`,"Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"},`+
 				`"ArnLike":{"aws:SourceArn":"arn:aws:iot:eu-west-1:111111111111:*"}}`), allowed, ""}, ""},
+		{"a role for this audit alone does", "tells", oneRole{trust("iot.amazonaws.com",
+			`,"Condition":{"StringEquals":{"aws:SourceArn":"arn:aws:iot:eu-west-1:111111111111:audittask/a1"}}`),
+			allowed, ""}, ""},
 		{"a role for another account alone does not", "tells", oneRole{trust("iot.amazonaws.com",
 			`,"Condition":{"StringEquals":{"aws:SourceAccount":"222222222222"}}`), allowed, ""}, "trust"},
 		{"a role for another action does not", "tells",
@@ -68,8 +74,10 @@ func TestTheRoleOfNotificationsIsJudged(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := publishers{&identity.Service{Policies: tt.oneRole, Now: time.Now}}
-			scope := fleet.Scope{Account: "111111111111", Region: "eu-west-1"}
-			got, err := p.MayPublish(t.Context(), scope, "arn:aws:iam::111111111111:role/"+tt.role, topic)
+			got, err := p.MayPublish(t.Context(), &notify.Message{
+				Scope: fleet.Scope{Account: "111111111111", Region: "eu-west-1"}, ID: "audit/a1", TopicARN: topic,
+				RoleARN: "arn:aws:iam::111111111111:role/" + tt.role,
+			})
 			if err != nil || (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, %v, want a reason with %q", got, err, tt.want)
 			}

@@ -34,7 +34,7 @@ func notifyOfEnd(ctx context.Context, q querier, t *audit.Task) error {
 		return nil
 	}
 	return enqueueMessages(ctx, q, to.scope, []notify.Message{{
-		ID: "audit/" + t.ID, TopicARN: topic.TopicARN, RoleARN: topic.RoleARN, Body: t.CompletedMessage(),
+		ID: audit.MessagePrefix + t.ID, TopicARN: topic.TopicARN, RoleARN: topic.RoleARN, Body: t.CompletedMessage(),
 		Created: t.Ended,
 	}})
 }

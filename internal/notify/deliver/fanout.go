@@ -86,7 +86,7 @@ func (w *Workers) address(ctx context.Context, all *audiences, m notify.Message)
 	f := notify.FanOut{Message: m, Rate: w.Rate}
 	var err error
 	if m.RoleARN != "" && w.Judge != nil {
-		if f.Refused, err = w.Judge.MayPublish(ctx, m.Scope, m.RoleARN, m.TopicARN); err != nil || f.Refused != "" {
+		if f.Refused, err = w.Judge.MayPublish(ctx, &m); err != nil || f.Refused != "" {
 			return f, err
 		}
 	}

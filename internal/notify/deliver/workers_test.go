@@ -394,8 +394,8 @@ func TestAnEndLeavesWhatWasNotSent(t *testing.T) {
 // judge refuses one role, and cannot say of another.
 type judge struct{}
 
-func (judge) MayPublish(_ context.Context, _ fleet.Scope, role, _ string) (string, error) {
-	switch role {
+func (judge) MayPublish(_ context.Context, m *notify.Message) (string, error) {
+	switch m.RoleARN {
 	case "bad":
 		return "the role may not", nil
 	case "unknown":
