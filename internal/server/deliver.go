@@ -24,8 +24,8 @@ func (s *Server) openDelivery(ctx context.Context, o Options) error {
 		APIURL: s.apiURL, SigningCertURL: s.signingCertURL, Rate: s.cfg.TopicRate, Observer: deliveries{s}, Now: s.now,
 		Log: s.log, Timing: o.Delivery, Hook: o.DeliveryHook,
 	}
-	if !s.cfg.TrustRoles() {
-		cfg.Judge = publishers{s.identity}
+	if roles := s.roles(); roles != nil {
+		cfg.Judge = publishers{roles}
 	}
 	if s.cfg.SNSEndpoint != "" {
 		other, err := forward.New(ctx, s.cfg.SNSEndpoint)
