@@ -90,7 +90,7 @@ func TestGrantsOfARole(t *testing.T) {
 				t.Errorf("got %v, %v for %q, want no tags", tags, err, arn)
 			}
 		}
-		if text, err := s.ResourcePolicy(ctx, "arn:aws:sns:eu-west-1:111111111111:none"); text != "" || err != nil {
+		if text, err := s.ResourcePolicy(ctx, nil, "arn:aws:sns:eu-west-1:111111111111:none"); text != "" || err != nil {
 			t.Errorf("got %q, %v of a topic that there is not", text, err)
 		}
 	})
