@@ -25,9 +25,9 @@ Usage: cordon import identity-pool-roles FILE [flags]
 
 The file has what "aws cognito-identity get-identity-pool-roles" prints, for one
 pool or for up to 1,000, one document behind the other. The pools must be of the
-region. Those that are there get these roles and mappings in place of theirs, the
-others are made. Everything is imported or, if anything cannot be represented,
-nothing.
+region. Those that are there get these roles and mappings in place of theirs,
+the others are made. Everything is imported or, if anything cannot be
+represented, nothing.
 
 Examples:
   cordon import identity-pool-roles roles.json
@@ -121,9 +121,9 @@ without such a report those checks cannot say that a role complies.
 
 Usage: cordon import last-accessed FILE... --role-arn ARN [flags]
 
-The files have what "aws iam get-service-last-accessed-details" printed for a job
-of that role with the granularity SERVICE_LEVEL: all pages of one job, in order.
-The report takes the place of an older one of the role.
+The files have what "aws iam get-service-last-accessed-details" printed for a
+job of that role with the granularity SERVICE_LEVEL: all pages of one job, in
+order. The report takes the place of an older one of the role.
 
 Examples:
   job=$(aws iam generate-service-last-accessed-details --arn $ROLE \

@@ -42,7 +42,8 @@ Usage: cordon log export [flags]
 Examples:
   cordon log export --from 2026-11-01 --to 2026-11-30T23:59:59Z >november.jsonl
 
-  cordon log export --account 123456789012 | jq -r 'select(.errorCode) | .eventName'
+  cordon log export --account 123456789012 |
+      jq -r 'select(.errorCode) | .eventName'
       What was refused to an account.
 ` + accountKeyHelp
 }

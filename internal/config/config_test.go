@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 		Region:    "us-east-1",
 		Quotas:    "default",
 		LogFormat: "text", IoTLogMaxBytes: 100 << 20,
-		TopicRate: 100,
+		TopicRate: 100, Roles: "enforce",
 
 		MQTTListen: "127.0.0.1:8883", EndpointDomain: "iot.localhost", GatewayStaleLimit: time.Minute,
 		GatewayQueueMessages: 10000, GatewayQueueBytes: 4 << 20, GatewayAddressRate: 200, GatewayClientRate: 5,

@@ -383,5 +383,5 @@ func checkIdentityPages(c *restjson.Checker, v []string) {
 
 var ruleIdentityPage = restjson.TextRule{
 	Min: 2,
-	Max: 16777216,
+	Max: 12582912,
 }
