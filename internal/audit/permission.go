@@ -34,7 +34,7 @@ func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
 		if check == nil || state.Status != CheckInProgress && state.Status != CheckWaiting {
 			continue
 		}
-		refusal, err := role.Refusal(check.asks(t.Scope))
+		refusal, err := role.Refusal(check.Asks(t.Scope))
 		if err != nil {
 			return err
 		}
@@ -45,11 +45,11 @@ func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
 	return nil
 }
 
-// asks are the permissions that the audit role must have for a check: those of
+// Asks are the permissions that the audit role must have for a check: those of
 // the calls that would find out what the check judges. What is asked of every
 // resource of a kind is asked with "*" for a name. Source: managed policy
 // AWSIoTDeviceDefenderAudit.
-func (c *Check) asks(scope fleet.Scope) []identity.Ask {
+func (c *Check) Asks(scope fleet.Scope) []identity.Ask {
 	on := func(kind string, actions ...string) (list []identity.Ask) {
 		for _, action := range actions {
 			ask := identity.Ask{Action: "iot:" + action}

@@ -18,8 +18,8 @@ func TestTheListAndTheFilesAgree(t *testing.T) {
 		if _, err := os.Stat(strings.ToLower(string(k.Type)) + ".go"); err != nil {
 			t.Errorf("%s has no file of its own: %v", k.Type, err)
 		}
-		if k.Doc == "" || k.Plan == nil || All.Of(k.Type) != k {
-			t.Errorf("%s lacks a doc or a plan, or is in the list twice", k.Type)
+		if k.Doc == "" || k.Plan == nil || k.Asks == nil || All.Of(k.Type) != k {
+			t.Errorf("%s lacks a doc, a plan or what it asks of its role, or is in the list twice", k.Type)
 		}
 	}
 }
