@@ -293,9 +293,10 @@ func TestAnActionRunsAsItsRole(t *testing.T) {
 			func(role string) func(string, string) string {
 				return sentence(role, "with an explicit deny in an identity-based policy")
 			}},
-		{"bounded", s.bounded(t, "bounded", allowing("iot:Describe* *", "sns:ListTopics *"), permitted), func(role string) func(string, string) string {
-			return sentence(role, "because no permissions boundary allows the %s action")
-		}},
+		{"bounded", s.bounded(t, "bounded", allowing("iot:Describe* *", "sns:ListTopics *"), permitted),
+			func(role string) func(string, string) string {
+				return sentence(role, "because no permissions boundary allows the %s action")
+			}},
 		{"elsewhere", s.role(t, "elsewhere", trustIoT, strings.ReplaceAll(strings.ReplaceAll(permitted,
 			`"Resource":"*"`, `"Resource":"arn:aws:iot:us-east-1:`+cordontest.Account+`:logging"`), `"Resource":"arn:aws:`,
 			`"Resource":"arn:aws:other-`)), func(role string) func(string, string) string {
