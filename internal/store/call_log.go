@@ -29,7 +29,7 @@ func insertLoose(ctx context.Context, q querier, node string, lines []byte) erro
 func (s *Store) LooseCalls(ctx context.Context, node string, silence time.Duration, limit int) (
 	[]calllog.Loose, error,
 ) {
-	text, a := `SELECT seq, node, lines FROM call_loose ORDER BY seq LIMIT @limit`, args{"limit": limit}
+	text, a := `SELECT seq, node, lines FROM call_loose WHERE seq > 0 ORDER BY seq LIMIT @limit`, args{"limit": limit}
 	if s.pool != nil {
 		text = `SELECT seq, node, lines FROM call_loose l WHERE node = @node OR NOT EXISTS (SELECT 1 FROM nodes n
 			WHERE n.id = l.node AND n.beat_at >= ` + s.dialect.now + ` - @silence) ORDER BY seq LIMIT @limit`
@@ -132,7 +132,7 @@ func insertBatch(ctx context.Context, q querier, b *calllog.Batch) error {
 // batch names.
 func (s *Store) UnnamedCalls(ctx context.Context, chain string, limit int) ([]calllog.Head, error) {
 	list, err := all(ctx, s.read, `SELECT chain, number, seal FROM call_chains
-		WHERE named < number AND chain <> @chain ORDER BY chain LIMIT @limit`,
+		WHERE named < number AND chain > '' AND chain <> @chain ORDER BY chain LIMIT @limit`,
 		args{"chain": chain, "limit": limit}, scanHead)
 	if err != nil {
 		return nil, fmt.Errorf("list chains of the call log: %w", err)
