@@ -254,9 +254,8 @@ func (h *household) try(t *testing.T, s stranger, service, operation string) {
 }
 
 // repeats are the operations whose answers have what a stranger itself said
-// before: its calls are recorded for it, and its root may write down the name of
-// any role, which works only where there is one in its own account.
-var repeats = map[string]bool{"ExportCallRecords": true, "GetV2LoggingOptions": true}
+// before: its calls are recorded for it.
+var repeats = map[string]bool{"ExportCallRecords": true}
 
 // denied holds that an answer is a refusal in the form of its service, with the
 // sentence of AWS.

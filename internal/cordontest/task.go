@@ -2,6 +2,7 @@ package cordontest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,15 +14,21 @@ import (
 // RoleARN is a role for calls that need one.
 const RoleARN = "arn:aws:iam::000000000000:role/CordonTest"
 
-// Enable switches checks on.
+// Enable switches checks on, in [Account].
 func Enable(t testing.TB, c *iot.Client, checks ...string) {
+	t.Helper()
+	EnableIn(t, c, Account, checks...)
+}
+
+// EnableIn switches checks on, in the account of the client.
+func EnableIn(t testing.TB, c *iot.Client, account string, checks ...string) {
 	t.Helper()
 	m := map[string]types.AuditCheckConfiguration{}
 	for _, name := range checks {
 		m[name] = types.AuditCheckConfiguration{Enabled: true}
 	}
 	_, err := c.UpdateAccountAuditConfiguration(t.Context(), &iot.UpdateAccountAuditConfigurationInput{
-		RoleArn: aws.String(RoleARN), AuditCheckConfigurations: m,
+		RoleArn: aws.String(strings.Replace(RoleARN, Account, account, 1)), AuditCheckConfigurations: m,
 	})
 	if err != nil {
 		t.Fatalf("enable checks: %v", err)

@@ -75,9 +75,12 @@ func (a *Acting) Refusal(asks []Ask) (string, error) {
 	return "", nil
 }
 
+// passRole is the action of handing a role over. No operation is called so.
+const passRole = "iam:PassRole"
+
 // Pass is the permission to hand a role over to [IoTService].
 func Pass(roleARN string) Ask {
 	values := policy.Table{}
 	values.Set("iam:PassedToService", IoTService)
-	return Ask{Action: "iam:PassRole", Resource: roleARN, Values: values}
+	return Ask{Action: passRole, Resource: roleARN, Values: values}
 }

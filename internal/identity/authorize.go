@@ -49,8 +49,8 @@ const maxAsks = 1000
 // Every other error is internal, and the call must not go on.
 //
 // The root of an account may do everything in its account. A resource of another
-// one it reaches only through that resource's policy; where there can be none,
-// the operation itself finds nothing. What it costs others is a lookup in
+// one it reaches only through that resource's policy, and a role of another one
+// it never hands over; elsewhere the operation itself finds nothing. What it costs others is a lookup in
 // memory: policies are read once for each principal and State, so that a call
 // that comes after a change is decided by what it left.
 func (s *Service) Authorize(ctx context.Context, p Principal, call Call, asks []Ask) error {
@@ -60,7 +60,7 @@ func (s *Service) Authorize(ctx context.Context, p Principal, call Call, asks []
 	var rights *Rights
 	now := s.Now()
 	for _, ask := range asks {
-		if p.Kind == KindRoot && (!ask.underPolicy() || ownResource(p.Account.ID, ask.Resource)) {
+		if p.Kind == KindRoot && (!ask.reaches() || ownResource(p.Account.ID, ask.Resource)) {
 			continue
 		}
 		if rights == nil {
@@ -110,6 +110,10 @@ func (s *Service) judge(ctx context.Context, rights *Rights, of question) (Verdi
 func (a Ask) underPolicy() bool {
 	return strings.HasPrefix(a.Action, "sts:") || strings.HasPrefix(a.Resource, "arn:aws:sns:")
 }
+
+// reaches reports whether the operation would go on with a resource of another
+// account: with one that has a policy, or with a role that need not be there.
+func (a Ask) reaches() bool { return a.underPolicy() || a.Action == passRole }
 
 // addResourcePolicy adds the policy of the resource, if it may have one.
 func (s *Service) addResourcePolicy(ctx context.Context, side *resourceSide, ask Ask) error {

@@ -290,8 +290,9 @@ func TestAnAuditInProgress(t *testing.T) {
 		if got := len(auditTasks(t, c, nil)); got != 10 {
 			t.Errorf("got %d audits, want the eleventh to be none", got)
 		}
-		other := cordon.NewAccount(t, "111111111111")
-		cordontest.Enable(t, other, checkLogging, checkCAExpiring)
+		const account = "111111111111"
+		other := cordon.NewAccount(t, account)
+		cordontest.EnableIn(t, other, account, checkLogging, checkCAExpiring)
 		_, err = other.StartOnDemandAuditTask(ctx, &iot.StartOnDemandAuditTaskInput{TargetCheckNames: []string{checkLogging}})
 		expect(t, err, fine)
 	})

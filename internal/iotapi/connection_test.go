@@ -273,8 +273,9 @@ func TestConnectionsOfAnotherAccountAreNotJudged(t *testing.T) {
 		s.disconnect("b", 50, fleet.DisconnectDuplicateClient, "c")
 		s.connect("c", "valve", strings.Repeat("1", 64), 50)
 		s.stored()
+		cordontest.Enable(t, cordon.IoT(), checkShared, checkConflicting)
+		cordontest.EnableIn(t, other, account, checkShared, checkConflicting)
 		for client, want := range map[*iot.Client]int{cordon.IoT(): 2, other: 0} {
-			cordontest.Enable(t, client, checkShared, checkConflicting)
 			audit, _ := cordontest.Audit(t, client, checkShared, checkConflicting)
 			if got := len(cordontest.Findings(t, client, audit)); got != want {
 				t.Errorf("got %d findings, want %d", got, want)

@@ -93,15 +93,15 @@ func TestScopesAreApart(t *testing.T) {
 			"of-the-owner")
 		before := owner.snapshot(t)
 		for _, scope := range []struct {
-			name   string
-			client *iot.Client
+			name, account string
+			client        *iot.Client
 		}{
-			{"another account", cordon.NewAccount(t, "333333333333")},
-			{"the operator's account", cordon.IoT()},
-			{"another region of the account", inRegion(owner.c, region)},
+			{"another account", "333333333333", cordon.NewAccount(t, "333333333333")},
+			{"the operator's account", cordontest.Account, cordon.IoT()},
+			{"another region of the account", account, inRegion(owner.c, region)},
 		} {
 			t.Run(scope.name, func(t *testing.T) {
-				owner.tryAsStranger(t, scope.client)
+				owner.tryAsStranger(t, scope.client, scope.account)
 				owner.unchanged(t, before)
 			})
 		}
@@ -132,11 +132,13 @@ func inRegion(c *iot.Client, region string) *iot.Client {
 }
 
 // tryAsStranger makes every call about a world with the client of an empty
-// scope.
-func (w *world) tryAsStranger(t *testing.T, c *iot.Client) {
+// scope, which is of an account.
+func (w *world) tryAsStranger(t *testing.T, c *iot.Client, account string) {
 	t.Helper()
 	w.tryTokens(t, c)
-	for _, a := range slices.Concat(w.reads(), w.writes()) {
+	by := *w
+	by.caller = account
+	for _, a := range slices.Concat(by.reads(), by.writes()) {
 		given := words(t, a.in)
 		out, err := call(t, c, a.in)
 		if got := outcome(err); got != a.stranger {

@@ -1,6 +1,7 @@
 package iotapi_test
 
 import (
+	"cmp"
 	"crypto/x509/pkix"
 	"fmt"
 	"testing"
@@ -56,6 +57,7 @@ type world struct {
 	expiredID, expiringID, spareID string
 	caID, otherCAID, offeredID     string
 	audit, finding, code, actionID string
+	caller                         string // the account whose roles calls name, "" is that of the scope
 }
 
 func (w *world) arn(kind, name string) *string { return new(w.ARN(kind, name)) }
@@ -94,8 +96,11 @@ func furnish(t *testing.T, c *iot.Client, scope fleet.Scope, m *material, note s
 	return w
 }
 
-// role is an ARN that says whose world it is.
-func (w *world) role() *string { return new("arn:aws:iam::000000000000:role/" + w.note) }
+// role is an ARN that says whose world it is. Nobody hands over a role of another
+// account: it is in that of the caller.
+func (w *world) role() *string {
+	return new("arn:aws:iam::" + cmp.Or(w.caller, w.Account) + ":role/" + w.note)
+}
 
 // make makes a call that must succeed.
 func (w *world) make(t *testing.T, in any) any {

@@ -71,7 +71,6 @@ func TestNotificationTargetsThatAreRefused(t *testing.T) {
 		{"a topic without region", "SNS", strings.Replace(topic, "us-east-1", "", 1), role, "targetArn"},
 		{"a topic with a dot", "SNS", topic + ".x", role, "targetArn"},
 		{"a topic too long", "SNS", topic + strings.Repeat("x", 2048), role, "targetArn"},
-		{"a role of another account", "SNS", topic, strings.Replace(role, "000000000000", "999999999999", 1), "roleArn"},
 		{"a user", "SNS", topic, "arn:aws:iam::000000000000:user/Somebody", "roleArn"},
 		{"a role too short", "SNS", topic, "role/R", "roleArn"},
 		{"a role without name", "SNS", topic, "arn:aws:iam::000000000000:role/", "roleArn"},
