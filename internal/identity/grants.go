@@ -121,21 +121,21 @@ type resourceSide struct {
 // session. Source: IAM policy evaluation logic; for policies that name roles
 // and sessions, "Interaction with resource-based policies" there.
 func (r *Rights) decide(q policy.Request, on resourceSide) Verdict {
-	identity, boundary, session := policy.Allowed, policy.Allowed, policy.Allowed
-	for _, layer := range []struct {
+	layers := [...]struct {
 		by          Layer
 		permissions *policy.Permissions
-		decision    *policy.Decision
-	}{
-		{IdentityBased, r.identity, &identity}, {Boundary, r.boundary, &boundary}, {SessionPolicy, r.session, &session},
-	} {
+	}{{IdentityBased, r.identity}, {Boundary, r.boundary}, {SessionPolicy, r.session}}
+	var decided [len(layers)]policy.Decision
+	for i, layer := range layers {
+		decided[i] = policy.Allowed
 		if layer.permissions == nil {
 			continue
 		}
-		if *layer.decision = layer.permissions.Decide(q); *layer.decision == policy.ExplicitDeny {
+		if decided[i] = layer.permissions.Decide(q); decided[i] == policy.ExplicitDeny {
 			return Verdict{policy.ExplicitDeny, layer.by}
 		}
 	}
+	identity, boundary, session := decided[0], decided[1], decided[2]
 	naming := policy.Unnamed
 	if on.policy != nil {
 		var d policy.Decision

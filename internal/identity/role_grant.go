@@ -133,8 +133,14 @@ func (g *RoleGrant) Decide(ask Ask) (Verdict, error) {
 
 // regionOf is the region that is asked: the resource's, if it has one.
 func (g *RoleGrant) regionOf(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[3] != "" {
-		return parts[3]
+	rest, ok := arn, true
+	for range 3 { // arn, partition, service
+		if _, rest, ok = strings.Cut(rest, ":"); !ok {
+			return g.region
+		}
+	}
+	if region, _, ok := strings.Cut(rest, ":"); ok && region != "" {
+		return region
 	}
 	return g.region
 }
