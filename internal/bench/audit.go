@@ -64,7 +64,7 @@ func certificateChecks() []string {
 // auditAll runs one audit from its start to its last commit.
 func (m *measurement) auditAll(ctx context.Context, r *rig) (id string, took time.Duration, err error) {
 	names := certificateChecks()
-	patch := audit.Patch{RoleARN: "arn:aws:iam::000000000000:role/Bench", Checks: map[string]audit.CheckConfiguration{}}
+	patch := audit.Patch{RoleARN: roleARN, Checks: map[string]audit.CheckConfiguration{}}
 	for _, name := range names {
 		patch.Checks[name] = audit.CheckConfiguration{Enabled: true}
 	}

@@ -19,6 +19,9 @@ const day = 24 * time.Hour
 func (m *measurement) load(ctx context.Context, r *rig) (float64, error) {
 	// The same fleet every time. Ids are hashes in the real world: without order.
 	random := rand.NewChaCha8([32]byte{})
+	if err := r.actAs(ctx, roleARN); err != nil {
+		return 0, err
+	}
 	began, made := time.Now(), 0
 	for made < m.spec.Certificates {
 		if err := ctx.Err(); err != nil {

@@ -160,7 +160,7 @@ func (idle) Cancel(durable.ID) error { return nil }
 func startTask(ctx context.Context, r *rig, target aim, w audit.Workflows) (string, error) {
 	s := &mitigation.Service{Store: r.store, Workflows: w, Checks: check.All, Kinds: action.All, Now: time.Now}
 	_, err := s.CreateAction(ctx, scope, mitigation.Action{
-		Name: actionName, RoleARN: "arn:aws:iam::000000000000:role/Bench",
+		Name: actionName, RoleARN: roleARN,
 		Params: mitigation.Params{UpdateDeviceCertificate: &mitigation.UpdateCertificate{Action: "DEACTIVATE"}},
 	}, nil)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/audit/check"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/guard"
+	principals "github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 	"github.com/cordon-iot/cordon/internal/mitigation/action"
 	"github.com/cordon-iot/cordon/internal/ops"
@@ -54,11 +55,12 @@ func openRig(ctx context.Context, o store.Options, log *slog.Logger) (_ *rig, er
 		return nil, err
 	}
 	metrics := ops.NewMetrics()
-	r.engine = &mitigation.Engine{Store: r.store, Kinds: action.All, Observer: metrics, Now: time.Now}
+	roles := &principals.Service{Policies: r.store, Now: time.Now}
+	r.engine = &mitigation.Engine{Store: r.store, Kinds: action.All, Roles: roles, Observer: metrics, Now: time.Now}
 	r.durable.Register(mitigation.WorkflowKind, r.engine)
 	r.durable.Register(audit.WorkflowKind, &audit.Engine{
 		Store: r.store, Checks: check.All, Observer: metrics, Now: time.Now, Collector: collector(r.store),
-		Gateway: true,
+		Gateway: true, Roles: roles,
 	})
 	r.audits = &audit.Service{
 		Store: r.store, Workflows: r.durable, Checks: check.All, TimeOfDay: audit.Spread, Now: time.Now,
@@ -73,6 +75,33 @@ func collector(s *store.Store) *revocation.Collector {
 		Store: s, Downloads: &guard.Downloads{Client: guard.New(guard.Options{}), Max: crl.MaxSize}, Now: time.Now,
 		Own: func(context.Context, string) (*pki.Certificate, error) { return nil, nil },
 	}
+}
+
+// actAs makes the role of the audit and of the mitigation action, with the
+// policies of AWS for both, and the account that has it.
+func (r *rig) actAs(ctx context.Context, roleARN string) error {
+	arn, _ := principals.ParseARN(roleARN)
+	err := r.store.CreateAccount(ctx, principals.SealedKey{
+		ID: "AKIABENCHBENCHBENCH0", Account: principals.Account{ID: arn.Account, Status: principals.Active}, Sealed: []byte{0},
+		Created: time.Now(),
+	})
+	if err != nil {
+		return fmt.Errorf("create account: %w", err)
+	}
+	role := principals.NewRole(arn.Account, arn.Path, arn.Name, time.Now())
+	role.Trust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",` +
+		`"Principal":{"Service":"` + principals.IoTService + `"}}}`
+	if err := r.store.CreateRole(ctx, role); err != nil {
+		return fmt.Errorf("create role: %w", err)
+	}
+	owner := principals.Owner{Account: arn.Account, Kind: principals.OwnerRole, Name: arn.Name}
+	for _, name := range []string{"Audit", "UpdateDeviceCertMitigationAction"} {
+		policy := "arn:aws:iam::aws:policy/service-role/AWSIoTDeviceDefender" + name
+		if err := r.store.AttachManagedPolicy(ctx, owner, policy); err != nil {
+			return fmt.Errorf("attach policy: %w", err)
+		}
+	}
+	return nil
 }
 
 // hook wakes whoever waits for a task.
