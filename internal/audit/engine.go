@@ -107,7 +107,7 @@ func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool,
 	}
 	s := e.newSlice(t)
 	for kind(t.Pass) < passes && len(s.rules[t.Pass]) == 0 {
-		t.Pass++
+		t.Pass, t.Position = t.Pass+1, 0 // the checks of this pass may have ended in its middle
 	}
 	if kind(t.Pass) < passes {
 		if err := e.page(ctx, tx, s); err != nil {

@@ -82,8 +82,8 @@ func collector(s *store.Store) *revocation.Collector {
 func (r *rig) actAs(ctx context.Context, roleARN string) error {
 	arn, _ := principals.ParseARN(roleARN)
 	err := r.store.CreateAccount(ctx, principals.SealedKey{
-		ID: "AKIABENCHBENCHBENCH0", Account: principals.Account{ID: arn.Account, Status: principals.Active}, Sealed: []byte{0},
-		Created: time.Now(),
+		ID: "AKIABENCHBENCHBENCH0", Sealed: []byte{0}, Created: time.Now(),
+		Account: principals.Account{ID: arn.Account, Status: principals.Active},
 	})
 	if err != nil {
 		return fmt.Errorf("create account: %w", err)
