@@ -64,7 +64,9 @@ func TestACheckThatIsRefusedInTheMiddleLeavesTheOthersWhole(t *testing.T) {
 		{Name: "CAS", CA: func(Env, *fleet.CACertificate) []Violation { return []Violation{{Code: "C"}} }},
 		{Name: "POLICIES", Policy: func(Env, *fleet.PolicyVersion) []Violation { return nil }},
 	}
-	configured := &Configuration{Checks: map[string]CheckConfiguration{"CAS": {Enabled: true}, "POLICIES": {Enabled: true}}}
+	configured := &Configuration{Checks: map[string]CheckConfiguration{
+		"CAS": {Enabled: true}, "POLICIES": {Enabled: true},
+	}}
 	l := &lists{cas: 2 * SliceFindings, policies: 7}
 	scope := fleet.Scope{Account: "111111111111", Region: "eu-west-1"}
 	l.task = (&Service{Checks: checks, Now: time.Now}).newTask(scope, []string{"CAS", "POLICIES"}, configured)
