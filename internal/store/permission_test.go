@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/identity"
+	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/policy"
 )
 
@@ -90,8 +92,16 @@ func TestGrantsOfARole(t *testing.T) {
 				t.Errorf("got %v, %v for %q, want no tags", tags, err, arn)
 			}
 		}
-		if text, err := s.ResourcePolicy(ctx, nil, "arn:aws:sns:eu-west-1:111111111111:none"); text != "" || err != nil {
-			t.Errorf("got %q, %v of a topic that there is not", text, err)
+		topic := makeTopic(t, s, here, "told")
+		ok(t, s.UpdateTopic(ctx, topic.ARN, func(t *notify.Topic) error { t.Policy = "{}"; return nil }))
+		for arn, want := range map[string]string{
+			topic.ARN.String(): "{}", topic.ARN.String() + "2": "", "arn:aws:sns:eu-west-1:111111111111:none": "", "*": "",
+		} {
+			for _, tx := range []durable.Tx{nil, readTx{q: s.read}} {
+				if text, err := s.ResourcePolicy(ctx, tx, arn); text != want || err != nil {
+					t.Errorf("got %q, %v of %s, want %q", text, err, arn, want)
+				}
+			}
 		}
 	})
 }
