@@ -249,6 +249,7 @@ func TestSessions(t *testing.T) {
 			Tags: []types.Tag{{Key: aws.String("Team"), Value: aws.String("blue")}}, TransitiveTagKeys: []string{"Team"},
 		})
 		h.must(err)
+		//lint:ignore SA1019 it is the member that the interface facts have
 		if aws.ToInt32(out.PackedPolicySize) < 1 || aws.ToString(out.SourceIdentity) != "alice@example.com" ||
 			*out.AssumedRoleUser.AssumedRoleId != accountID+":night" || time.Until(*out.Credentials.Expiration) > time.Hour {
 			t.Errorf("got %+v", out)
