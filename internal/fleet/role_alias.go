@@ -10,7 +10,7 @@ const DefaultCredentialDuration = 3600
 // RoleAlias is a name by which devices ask for the credentials of a role.
 type RoleAlias struct {
 	Name     string
-	RoleARN  string // recorded, not yet judged
+	RoleARN  string // what audits judge; devices get no credentials here
 	Seconds  int    // how long credentials hold
 	Created  time.Time
 	Modified time.Time

@@ -31,8 +31,7 @@ type auditStore interface {
 
 func (a *API) auditOperations() []awswire.Served {
 	return []awswire.Served{
-		awswire.Op(wire.UpdateAccountAuditConfiguration, a.updateAccountAuditConfiguration).
-			Noting("audit-completed messages are stored for the topic, and not delivered in this version"),
+		awswire.Op(wire.UpdateAccountAuditConfiguration, a.updateAccountAuditConfiguration),
 		awswire.Op(wire.DescribeAccountAuditConfiguration, a.describeAccountAuditConfiguration),
 		awswire.Op(wire.DeleteAccountAuditConfiguration, a.deleteAccountAuditConfiguration),
 		awswire.Op(wire.StartOnDemandAuditTask, a.startOnDemandAuditTask),
