@@ -22,7 +22,7 @@ TEST := CGO_ENABLED=1 $(GO) test -race -gcflags=all=-d=checkptr=0 -timeout 25m
 # which the race detector makes too slow.
 LONG := CGO_ENABLED=0 $(GO) test -trimpath -timeout 25m \
 	-run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat|AThrong|OfAKilledProcessEnd' \
-	./internal/iotapi ./internal/store ./internal/server
+	./internal/iotapi ./internal/store ./internal/server ./internal/pki/crl
 endif
 
 .PHONY: build demo test check fmt vet lint generated bench generate test-note

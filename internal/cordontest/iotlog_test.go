@@ -119,20 +119,24 @@ func TestTheIoTLogFollowsItsSettings(t *testing.T) {
 	t.Parallel()
 	l := newLogged(t)
 	other := l.NewAccount(t, "222222222222")
-	set := func(c *iot.Client, level types.LogLevel) {
+	setIn := func(c *iot.Client, account string, level types.LogLevel) {
 		t.Helper()
 		_, err := c.SetV2LoggingOptions(t.Context(), &iot.SetV2LoggingOptionsInput{
-			RoleArn: aws.String(cordontest.RoleARN), DefaultLogLevel: level,
+			RoleArn: aws.String("arn:aws:iam::" + account + ":role/CordonTest"), DefaultLogLevel: level,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	set := func(c *iot.Client, level types.LogLevel) {
+		t.Helper()
+		setIn(c, cordontest.Account, level)
+	}
 	everything := func(id string) []string {
 		return []string{"INFO Success Connect", "INFO Success Subscribe a/" + id, "ERROR Failure Subscribe secret/#",
 			"INFO Success Publish-In a/" + id, "INFO Success Publish-Out a/" + id, "INFO Success Disconnect"}
 	}
-	set(other, types.LogLevelDebug)
+	setIn(other, "222222222222", types.LogLevelDebug)
 	l.entries(t, "before", nil)
 	set(l.IoT(), types.LogLevelInfo)
 	l.entries(t, "all", everything("all"))

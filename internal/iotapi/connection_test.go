@@ -216,7 +216,7 @@ func TestMoreConnectionsThanASliceRelates(t *testing.T) {
 	t.Parallel()
 	cordontest.OnEach(t, func(t *testing.T, cordon *cordontest.Cordon) {
 		c, s := cordon.IoT(), see(t, cordon)
-		const n = 2300
+		const n = 1300
 		first, second := register(t, c, fixture.Template{}), register(t, c, fixture.Template{})
 		for i := range n {
 			session := fmt.Sprintf("s%04d", i)

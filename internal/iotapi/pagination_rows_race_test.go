@@ -4,4 +4,4 @@ package iotapi_test
 
 // pagedRows is how many rows most lists have. The race detector makes a call
 // many times slower: "make test" reads the lists of a thousand rows without it.
-const pagedRows = 150
+const pagedRows = 60
