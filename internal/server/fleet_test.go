@@ -41,7 +41,7 @@ type size int
 // SQLite is slow under the race detector.
 const (
 	small size = 10
-	large size = 100 // 20,000 findings
+	large size = 60 // 12,000 findings
 )
 
 // healthy certificates are far from their end; expired ones are the findings,
