@@ -77,6 +77,7 @@ type gatewayRig struct {
 	api        *iot.Client
 	ids        []identity // each with a certificate of its own
 	others     []*swarm.Device
+	finding    string // what the mitigation task of a kick is about, or ""
 	seen       Devices
 }
 

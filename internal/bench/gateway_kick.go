@@ -28,6 +28,7 @@ const (
 	loadRate    = 500
 	// permissive finds policies that allow everything.
 	permissive = "IOT_POLICY_OVERLY_PERMISSIVE_CHECK"
+	kickTask   = "kick"
 	roleARN    = "arn:aws:iam::000000000000:role/Bench"
 )
 
@@ -75,6 +76,7 @@ func (g *gatewayRig) kick(ctx context.Context, name string,
 	if err != nil {
 		return Kick{}, err
 	}
+	defer func() { g.finding = "" }()
 	list := make([]swarm.Identity, len(g.ids))
 	for i := range list {
 		list[i] = swarm.Identity{ClientID: fmt.Sprintf("%s-%05d", name, i), Certificate: made[0].Certificate}
@@ -99,10 +101,31 @@ func (g *gatewayRig) kick(ctx context.Context, name string,
 	if n := down(g.others); n > 0 {
 		return Kick{}, fmt.Errorf("wrong result: %d of %d other connections ended", n, len(g.others))
 	}
-	return Kick{
+	k := Kick{
 		Name: name, Connections: len(devices), SinceCall: milliseconds(last.Sub(began)),
 		SinceAnswer: milliseconds(max(0, last.Sub(answered))),
-	}, nil
+	}
+	if g.finding != "" {
+		var slice time.Time
+		slice, err = g.executed(ctx, g.finding)
+		k.SinceSlice = milliseconds(last.Sub(slice))
+	}
+	return k, err
+}
+
+// executed is when the slice began that executed the one action of a mitigation
+// task: it commits behind that.
+func (g *gatewayRig) executed(ctx context.Context, finding string) (time.Time, error) {
+	out, err := g.api.ListAuditMitigationActionsExecutions(ctx, &iot.ListAuditMitigationActionsExecutionsInput{
+		TaskId: aws.String(kickTask), FindingId: &finding,
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(out.ActionsExecutions) != 1 || out.ActionsExecutions[0].StartTime == nil {
+		return time.Time{}, fmt.Errorf("wrong result: %d executions of one action", len(out.ActionsExecutions))
+	}
+	return *out.ActionsExecutions[0].StartTime, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -161,6 +184,7 @@ func (g *gatewayRig) replacement(ctx context.Context, id identity) (func(context
 	if err != nil {
 		return nil, err
 	}
+	g.finding = finding
 	_, err = g.api.CreateMitigationAction(ctx, &iot.CreateMitigationActionInput{
 		ActionName: aws.String(action), RoleArn: aws.String(roleARN),
 		ActionParams: &types.MitigationActionParams{
@@ -171,7 +195,7 @@ func (g *gatewayRig) replacement(ctx context.Context, id identity) (func(context
 	})
 	return func(ctx context.Context) error {
 		_, err := g.api.StartAuditMitigationActionsTask(ctx, &iot.StartAuditMitigationActionsTaskInput{
-			TaskId: aws.String("kick"), Target: &types.AuditMitigationActionsTaskTarget{FindingIds: []string{finding}},
+			TaskId: aws.String(kickTask), Target: &types.AuditMitigationActionsTaskTarget{FindingIds: []string{finding}},
 			AuditCheckToActionsMapping: map[string][]string{permissive: {action}},
 		})
 		return err

@@ -61,6 +61,9 @@ type Kick struct {
 	Connections int     `json:"connections"`
 	SinceCall   float64 `json:"sinceCall"`
 	SinceAnswer float64 `json:"sinceAnswer"`
+	// SinceSlice counts from the beginning of the slice of the mitigation task that
+	// made the change, shortly before its commit; 0 where there was no task.
+	SinceSlice float64 `json:"sinceSlice,omitempty"`
 }
 
 // Singles is the same for certificates that are deactivated one by one.
@@ -133,6 +136,10 @@ func (d *Devices) kickTable(w io.Writer) {
 	for _, k := range d.Kicks {
 		fmt.Fprintf(w, "  %s\t%s\t0\t%.0f ms\t%.0f ms%s\n", k.Name, group(float64(k.Connections)), k.SinceCall, k.SinceAnswer,
 			within(k.SinceCall, kickGoal))
+		if k.SinceSlice > 0 {
+			fmt.Fprintf(w, "  … since its slice began, before the commit\t\t\t%.0f ms\t\t%s\n", k.SinceSlice,
+				within(k.SinceSlice, kickGoal))
+		}
 	}
 	s := d.Singles
 	fmt.Fprintf(w, "  one by one under %s messages/s\t%d\t0\tp50 %.1f, p99 %.1f ms\tp50 %.1f, p99 %.1f ms%s\n",
