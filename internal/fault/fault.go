@@ -61,9 +61,9 @@ func New(code Code, format string, args ...any) *Fault {
 	return &Fault{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// As returns the fault under a name of the interface that is more exact than
+// Called returns the fault under a name of the interface that is more exact than
 // that of its code.
-func (f *Fault) As(exception string) *Fault {
+func (f *Fault) Called(exception string) *Fault {
 	named := *f
 	named.Exception = exception
 	return &named

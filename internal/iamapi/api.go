@@ -76,7 +76,7 @@ func account(ctx context.Context) string { return awswire.CallerFrom(ctx).Accoun
 
 // invalidInput is a rule that the form of a request does not show.
 func invalidInput(format string, args ...any) error {
-	return fault.New(fault.Invalid, format, args...).As("InvalidInput")
+	return fault.New(fault.Invalid, format, args...).Called("InvalidInput")
 }
 
 // tagged reads the tags of something new.
@@ -87,7 +87,7 @@ func tagged(list []wire.Tag) (map[string]string, error) {
 	}
 	byKey, err := identity.Tags(tags)
 	if f := fault.From(err); f != nil && f.Code == fault.Invalid {
-		return nil, f.As("InvalidInput")
+		return nil, f.Called("InvalidInput")
 	}
 	return byKey, err
 }

@@ -95,7 +95,7 @@ func (s *Service) AssumeRole(ctx context.Context, p *Principal, in *AssumeReques
 	}
 	if percent := session.Packed(); percent > 100 {
 		return nil, fault.New(fault.Invalid,
-			"Packed policy consumes %d%% of allotted space, please use smaller policy.", percent).As("PackedPolicyTooLarge")
+			"Packed policy consumes %d%% of allotted space, please use smaller policy.", percent).Called("PackedPolicyTooLarge")
 	}
 	key, err := s.IssueSession(ctx, role.Account, session)
 	if err != nil {

@@ -105,7 +105,7 @@ func TestFaultsAreErrorsOfIAM(t *testing.T) {
 	}
 	for want, refusal := range map[string]error{
 		"EntityAlreadyExists": fault.New(fault.Exists, "it is there"),
-		"UnmodifiableEntity":  fault.New(fault.Invalid, "it stays").As("UnmodifiableEntity"),
+		"UnmodifiableEntity":  fault.New(fault.Invalid, "it stays").Called("UnmodifiableEntity"),
 		"ValidationError":     fault.New(fault.Invalid, "no"),
 		"InternalFailure":     errors.New("no fault"),
 	} {
