@@ -28,7 +28,7 @@ const tutorialPolicy = `{"Version":"2012-10-17","Statement":[
 	{"Effect":"Allow","Resource":"arn:aws:iot:us-east-1:000000000000:mitigationaction/TutorialEnableLogging",
 		"Action":["iot:CreateMitigationAction","iot:DeleteMitigationAction"]},
 	{"Effect":"Allow","Resource":"arn:aws:iam::000000000000:role/Tutorial*",
-		"Action":["iam:CreateRole","iam:DeleteRole","iam:PutRolePolicy","iam:DeleteRolePolicy"]},
+		"Action":["iam:CreateRole","iam:DeleteRole","iam:TagRole","iam:PutRolePolicy","iam:DeleteRolePolicy"]},
 	{"Effect":"Allow","Resource":"arn:aws:iam::000000000000:role/TutorialAudit",
 		"Action":["iam:AttachRolePolicy","iam:DetachRolePolicy"],"Condition":{"ArnEquals":{
 			"iam:PolicyARN":"arn:aws:iam::aws:policy/service-role/AWSIoTDeviceDefenderAudit"}}},

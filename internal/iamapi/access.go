@@ -47,10 +47,7 @@ func creation(kind, arn string, boundary *string, tags []wire.Tag) []awswire.Nee
 	if boundary != nil {
 		keys["iam:PermissionsBoundary"] = []string{*boundary}
 	}
-	for _, t := range tags {
-		keys["aws:RequestTag/"+value(t.Key)] = []string{value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], value(t.Key))
-	}
+	tagging(keys, tags)
 	needs := []awswire.Need{{Action: "iam:Create" + kind, Resource: arn, Keys: keys}}
 	if len(tags) > 0 {
 		needs = append(needs, awswire.Need{Action: "iam:Tag" + kind, Resource: arn, Keys: keys})
@@ -58,9 +55,13 @@ func creation(kind, arn string, boundary *string, tags []wire.Tag) []awswire.Nee
 	return needs
 }
 
-// on is what an operation is about: a user or role by its name, and a policy
-// that is given to it or taken away.
-type on struct{ name, policy *string }
+// on is what an operation is about: a user or role by its name, and a policy or
+// tags that are given to it or taken away.
+type on struct {
+	name, policy *string
+	tags         []wire.Tag
+	untagged     []string
+}
 
 // existing is what it takes to do something to what is there.
 func existing(action, arn, boundary string, tags map[string]string) awswire.Need {
@@ -74,10 +75,22 @@ func existing(action, arn, boundary string, tags map[string]string) awswire.Need
 	return awswire.Need{Action: "iam:" + action, Resource: arn, Keys: keys}
 }
 
-// giving adds the policy that is given or taken away.
-func giving(need awswire.Need, policy *string) []awswire.Need {
-	if policy != nil {
-		need.Keys["iam:PolicyARN"] = []string{*policy}
+// tagging adds the tags that a request gives to what a need knows.
+func tagging(keys map[string][]string, tags []wire.Tag) {
+	for _, t := range tags {
+		keys["aws:RequestTag/"+value(t.Key)] = []string{value(t.Value)}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], value(t.Key))
+	}
+}
+
+// giving adds what is given or taken away.
+func giving(need awswire.Need, about on) []awswire.Need {
+	if about.policy != nil {
+		need.Keys["iam:PolicyARN"] = []string{*about.policy}
+	}
+	tagging(need.Keys, about.tags)
+	if len(about.untagged) > 0 {
+		need.Keys["aws:TagKeys"] = about.untagged
 	}
 	return []awswire.Need{need}
 }
@@ -92,7 +105,7 @@ func ofRole[In any](a *API, action string, of func(*In) on) awswire.Access {
 		case err != nil:
 			return []awswire.Need{{Err: err}}
 		}
-		return giving(existing(action, role.ARN(), role.Boundary, role.Tags), about.policy)
+		return giving(existing(action, role.ARN(), role.Boundary, role.Tags), about)
 	})
 }
 
@@ -100,7 +113,7 @@ func ofRole[In any](a *API, action string, of func(*In) on) awswire.Access {
 func ofUser[In any](a *API, action string, of func(*In) on) awswire.Access {
 	return awswire.On(func(ctx context.Context, in *In) []awswire.Need {
 		about := of(in)
-		return giving(a.userNeed(ctx, action, userName(ctx, about.name)), about.policy)
+		return giving(a.userNeed(ctx, action, userName(ctx, about.name)), about)
 	})
 }
 
@@ -160,6 +173,15 @@ func (a *API) roleAccess() map[string]awswire.Access {
 		"DeleteRole": ofRole(a, "DeleteRole", func(in *wire.DeleteRoleRequest) on {
 			return on{name: in.RoleName}
 		}),
+		"TagRole": ofRole(a, "TagRole", func(in *wire.TagRoleRequest) on {
+			return on{name: in.RoleName, tags: in.Tags}
+		}),
+		"UntagRole": ofRole(a, "UntagRole", func(in *wire.UntagRoleRequest) on {
+			return on{name: in.RoleName, untagged: in.TagKeys}
+		}),
+		"ListRoleTags": ofRole(a, "ListRoleTags", func(in *wire.ListRoleTagsRequest) on {
+			return on{name: in.RoleName}
+		}),
 		"PutRolePolicy": ofRole(a, "PutRolePolicy", func(in *wire.PutRolePolicyRequest) on {
 			return on{name: in.RoleName}
 		}),
@@ -173,10 +195,10 @@ func (a *API) roleAccess() map[string]awswire.Access {
 			return on{name: in.RoleName}
 		}),
 		"AttachRolePolicy": ofRole(a, "AttachRolePolicy", func(in *wire.AttachRolePolicyRequest) on {
-			return on{in.RoleName, in.PolicyARN}
+			return on{name: in.RoleName, policy: in.PolicyARN}
 		}),
 		"DetachRolePolicy": ofRole(a, "DetachRolePolicy", func(in *wire.DetachRolePolicyRequest) on {
-			return on{in.RoleName, in.PolicyARN}
+			return on{name: in.RoleName, policy: in.PolicyARN}
 		}),
 		"ListAttachedRolePolicies": ofRole(a, "ListAttachedRolePolicies", func(in *wire.ListAttachedRolePoliciesRequest) on {
 			return on{name: in.RoleName}
@@ -205,10 +227,10 @@ func (a *API) userAccess() map[string]awswire.Access {
 			return on{name: in.UserName}
 		}),
 		"AttachUserPolicy": ofUser(a, "AttachUserPolicy", func(in *wire.AttachUserPolicyRequest) on {
-			return on{in.UserName, in.PolicyARN}
+			return on{name: in.UserName, policy: in.PolicyARN}
 		}),
 		"DetachUserPolicy": ofUser(a, "DetachUserPolicy", func(in *wire.DetachUserPolicyRequest) on {
-			return on{in.UserName, in.PolicyARN}
+			return on{name: in.UserName, policy: in.PolicyARN}
 		}),
 		"ListAttachedUserPolicies": ofUser(a, "ListAttachedUserPolicies", func(in *wire.ListAttachedUserPoliciesRequest) on {
 			return on{name: in.UserName}

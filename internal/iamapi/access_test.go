@@ -88,6 +88,11 @@ func TestWhatOperationsNeed(t *testing.T) {
 		{&wire.CreateUserRequest{UserName: new("u"), Tags: []wire.Tag{{Key: new("a"), Value: new("1")}, {Key: new("b")}}},
 			"iam:CreateUser arn:aws:iam::111111111111:user/u aws:RequestTag/a=1 aws:RequestTag/b= aws:TagKeys=a,b; " +
 				"iam:TagUser arn:aws:iam::111111111111:user/u aws:RequestTag/a=1 aws:RequestTag/b= aws:TagKeys=a,b"},
+		{&wire.TagRoleRequest{RoleName: new("bob"), Tags: []wire.Tag{{Key: new("a"), Value: new("1")}, {Key: new("b")}}},
+			"iam:TagRole arn:aws:iam::111111111111:role/bob aws:RequestTag/a=1 aws:RequestTag/b= aws:TagKeys=a,b"},
+		{&wire.UntagRoleRequest{RoleName: new("ada"), TagKeys: []string{"k", "l"}},
+			"iam:UntagRole arn:aws:iam::111111111111:role/service-role/ada aws:ResourceTag/k=v aws:TagKeys=k,l " +
+				"iam:PermissionsBoundary=arn:b iam:ResourceTag/k=v"},
 		{&wire.CreatePolicyRequest{}, "iam:CreatePolicy arn:aws:iam::111111111111:policy/"},
 		{&wire.CreateAccessKeyRequest{}, "iam:CreateAccessKey arn:aws:iam::111111111111:user/team/ada"},
 		{&wire.CreateAccessKeyRequest{UserName: new("bob")}, "iam:CreateAccessKey arn:aws:iam::111111111111:user/bob"},

@@ -59,6 +59,7 @@ func New(cfg Config) awswire.Service {
 func (a *API) operations() []awswire.Served {
 	return slices.Concat(
 		a.roleOperations(),
+		a.roleTagOperations(),
 		a.userOperations(),
 		a.keyOperations(),
 		a.policyOperations(),
@@ -81,15 +82,25 @@ func invalidInput(format string, args ...any) error {
 
 // tagged reads the tags of something new.
 func tagged(list []wire.Tag) (map[string]string, error) {
+	tags, err := identity.Tags(given(list))
+	return tags, tagFault(err)
+}
+
+// given are the tags of a request.
+func given(list []wire.Tag) []identity.Tag {
 	tags := make([]identity.Tag, len(list))
 	for i, t := range list {
 		tags[i] = identity.Tag{Key: value(t.Key), Value: value(t.Value)}
 	}
-	byKey, err := identity.Tags(tags)
+	return tags
+}
+
+// tagFault calls a refusal of tags by the name that IAM has for it.
+func tagFault(err error) error {
 	if f := fault.From(err); f != nil && f.Code == fault.Invalid {
-		return nil, f.Called("InvalidInput")
+		return f.Called("InvalidInput")
 	}
-	return byKey, err
+	return err
 }
 
 // tagsOf is the wire form of tags, by key.

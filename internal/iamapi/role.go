@@ -16,8 +16,8 @@ type roleStore interface {
 	CreateRole(ctx context.Context, role *identity.Role) error
 	Role(ctx context.Context, account, name string) (*identity.Role, error)
 	Roles(ctx context.Context, account string, p identity.EntityPage) ([]*identity.Role, error)
-	// UpdateRole stores what change makes of a role.
-	UpdateRole(ctx context.Context, account, name string, change func(*identity.Role)) error
+	// UpdateRole stores what change makes of a role, or returns what it refuses.
+	UpdateRole(ctx context.Context, account, name string, change func(*identity.Role) error) error
 	// DeleteRole is DeleteConflict while the role has policies.
 	DeleteRole(ctx context.Context, account, name string) error
 }
@@ -88,13 +88,14 @@ func (a *API) listRoles(ctx context.Context, in *wire.ListRolesRequest) (*wire.L
 }
 
 func (a *API) updateRole(ctx context.Context, in *wire.UpdateRoleRequest) (*wire.UpdateRoleResponse, error) {
-	return nil, a.Store.UpdateRole(ctx, account(ctx), *in.RoleName, func(role *identity.Role) {
+	return nil, a.Store.UpdateRole(ctx, account(ctx), *in.RoleName, func(role *identity.Role) error {
 		if in.Description != nil {
 			role.Description = *in.Description
 		}
 		if in.MaxSessionDuration != nil {
 			role.MaxSession = *in.MaxSessionDuration
 		}
+		return nil
 	})
 }
 
@@ -104,8 +105,9 @@ func (a *API) updateAssumeRolePolicy(ctx context.Context, in *wire.UpdateAssumeR
 	if err := identity.CheckTrust(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	return nil, a.Store.UpdateRole(ctx, account(ctx), *in.RoleName, func(role *identity.Role) {
+	return nil, a.Store.UpdateRole(ctx, account(ctx), *in.RoleName, func(role *identity.Role) error {
 		role.Trust = *in.PolicyDocument
+		return nil
 	})
 }
 

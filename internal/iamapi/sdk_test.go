@@ -77,8 +77,9 @@ func TestIAM(t *testing.T) {
 		name string
 		run  func(*testing.T, *cordontest.Cordon, *iam.Client)
 	}{
-		{"roles", testRoles}, {"policies", testPolicies}, {"users and keys", testUsers}, {"what is refused", testRefused},
-		{"pages", testPages}, {"other accounts", testForeign}, {"permissions", testPermissions}, {"boto3", testBoto3},
+		{"roles", testRoles}, {"tags of roles", testRoleTags}, {"policies", testPolicies}, {"users and keys", testUsers},
+		{"what is refused", testRefused}, {"pages", testPages}, {"other accounts", testForeign},
+		{"permissions", testPermissions}, {"boto3", testBoto3},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, cordon, root) })
 	}
@@ -150,6 +151,56 @@ func testRoles(t *testing.T, _ *cordontest.Cordon, c *iam.Client) {
 	if !errors.As(err, &missing) || missing.ErrorMessage() != "The role with name Auditor cannot be found." {
 		t.Errorf("got %v, want that it is not there", err)
 	}
+}
+
+// Tags of roles are told as they are, and by pages; who may take a role by its
+// tags is decided anew at the next call.
+func testRoleTags(t *testing.T, cordon *cordontest.Cordon, c *iam.Client) {
+	ctx, name := t.Context(), new("tagged-later")
+	made, err := c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: new(trust)})
+	ok(t, err)
+	_, err = c.CreateUser(ctx, &iam.CreateUserInput{UserName: name})
+	ok(t, err)
+	_, err = c.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: name, PolicyName: new("p"), PolicyDocument: new(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetRole","Resource":"*",
+			"Condition":{"StringEquals":{"iam:ResourceTag/team":"dev"}}}]}`)})
+	ok(t, err)
+	key, err := c.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: name})
+	ok(t, err)
+	dev := client(cordon.URL(), *key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey)
+	get := func() error {
+		_, err := dev.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
+		return err
+	}
+	tag := func(tags ...types.Tag) error {
+		_, err := c.TagRole(ctx, &iam.TagRoleInput{RoleName: name, Tags: tags})
+		return err
+	}
+
+	wantCode(t, get(), "AccessDenied", "iam:GetRole on resource: "+*made.Role.Arn)
+	ok(t, tag(types.Tag{Key: new("Team"), Value: new("x")}, types.Tag{Key: new("a"), Value: new("")}))
+	ok(t, tag(types.Tag{Key: new("team"), Value: new("dev")}))
+	ok(t, get())
+	first, err := c.ListRoleTags(ctx, &iam.ListRoleTagsInput{RoleName: name, MaxItems: aws.Int32(1)})
+	ok(t, err)
+	if len(first.Tags) != 1 || *first.Tags[0].Key != "a" || *first.Tags[0].Value != "" || !first.IsTruncated {
+		t.Fatalf("got %+v, want the tag a, and that there is more", first)
+	}
+	rest, err := c.ListRoleTags(ctx, &iam.ListRoleTagsInput{RoleName: name, Marker: first.Marker})
+	ok(t, err)
+	if len(rest.Tags) != 1 || *rest.Tags[0].Key != "team" || *rest.Tags[0].Value != "dev" || rest.IsTruncated {
+		t.Errorf("got %+v, want the tag team, and no more", rest)
+	}
+	wantCode(t, tag(types.Tag{Key: new("b"), Value: new("")}, types.Tag{Key: new("B"), Value: new("")}),
+		"InvalidInput", "Duplicate tag keys")
+	_, err = c.UntagRole(ctx, &iam.UntagRoleInput{RoleName: name, TagKeys: []string{"TEAM", "none"}})
+	ok(t, err)
+	wantCode(t, get(), "AccessDenied", "iam:GetRole")
+	_, err = c.TagRole(ctx, &iam.TagRoleInput{RoleName: new("none"), Tags: []types.Tag{{Key: new("a"), Value: new("")}}})
+	wantCode(t, err, "NoSuchEntity", "The role with name none cannot be found.")
+
+	_, err = c.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
+	ok(t, err)
 }
 
 func testPolicies(t *testing.T, _ *cordontest.Cordon, c *iam.Client) {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -92,6 +93,42 @@ func Tags(list []Tag) (map[string]string, error) {
 		seen[folded], tags[t.Key] = true, t.Value
 	}
 	return tags, nil
+}
+
+// Retag returns what tags become when some are added: a key that is there
+// already, in whatever case, gives way to the new one. The faults are those of
+// Tags. Source: tagging of IAM resources.
+func Retag(old map[string]string, list []Tag) (map[string]string, error) {
+	added, err := Tags(list)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, 0, len(added))
+	for key := range added {
+		keys = append(keys, key)
+	}
+	tags := Untag(old, keys)
+	maps.Copy(tags, added)
+	if len(tags) > maxTags {
+		return nil, fault.New(fault.Limit, "Cannot exceed quota for TagsPerResource: %d", maxTags)
+	}
+	return tags, nil
+}
+
+// Untag returns what is left of tags without those of some keys, in whatever
+// case. A key that there is not changes nothing.
+func Untag(old map[string]string, keys []string) map[string]string {
+	gone := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		gone[strings.ToLower(key)] = true
+	}
+	left := make(map[string]string, len(old))
+	for key, value := range old {
+		if !gone[strings.ToLower(key)] {
+			left[key] = value
+		}
+	}
+	return left
 }
 
 // NewUser is a user that nobody has stored yet.

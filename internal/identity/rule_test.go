@@ -36,6 +36,45 @@ func TestTagsOfIdentities(t *testing.T) {
 	}
 }
 
+func TestTagsOfWhatIsThereChange(t *testing.T) {
+	full := map[string]string{}
+	for i := range maxTags {
+		full[fmt.Sprint("k", i)] = ""
+	}
+	one := map[string]string{"Team": "a"}
+	for _, tt := range []struct {
+		name string
+		old  map[string]string
+		add  []Tag
+		want fault.Code // "" for none
+		size int
+	}{
+		{"the first", nil, []Tag{{"k", "v"}}, "", 1},
+		{"one beside another", one, []Tag{{"k", "v"}}, "", 2},
+		{"a key that is there, in other case, gives way", one, []Tag{{"team", "v"}}, "", 1},
+		{"a new value for one of as many as may be", full, []Tag{{"K7", "v"}}, "", maxTags},
+		{"one more than may be", full, []Tag{{"more", "v"}}, fault.Limit, 0},
+		{"a reserved key", one, []Tag{{"aws:x", "v"}}, fault.Invalid, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Retag(tt.old, tt.add)
+			if tt.want != "" {
+				if !fault.Is(err, tt.want) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				return
+			}
+			if err != nil || len(got) != tt.size || got[tt.add[0].Key] != "v" {
+				t.Errorf("got %v, %v, want %d with %v", got, err, tt.size, tt.add)
+			}
+		})
+	}
+	left := Untag(one, []string{"TEAM", "none"})
+	if len(left) != 0 || len(one) != 1 {
+		t.Errorf("got %v left of %v, want none, and the old ones as they were", left, one)
+	}
+}
+
 func TestDocumentsOfPolicies(t *testing.T) {
 	long := func(n int) string {
 		const about = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:x%s","Resource":"*"}}`

@@ -69,23 +69,26 @@ func (s *Store) Roles(ctx context.Context, account string, p identity.EntityPage
 	return roleTable.list(ctx, s.read, account, p)
 }
 
-// UpdateRole stores what change makes of a role's trust policy, description and
-// duration, or returns a NotFound fault. A trust policy that is too long is a
-// Limit fault.
-func (s *Store) UpdateRole(ctx context.Context, account, name string, change func(*identity.Role)) error {
+// UpdateRole stores what change makes of a role's trust policy, description,
+// duration and tags, or returns a NotFound fault, or what change refuses. A trust
+// policy that is too long is a Limit fault.
+func (s *Store) UpdateRole(ctx context.Context, account, name string, change func(*identity.Role) error) error {
 	return s.writeIAM(ctx, account, func(ctx context.Context, q querier) error {
 		role, err := findRole(ctx, q, account, name)
 		if err != nil {
 			return err
 		}
-		change(role)
+		if err := change(role); err != nil {
+			return err
+		}
 		if err := s.checkTrustSize(role); err != nil {
 			return err
 		}
 		if _, err := q.exec(ctx, `UPDATE iam_roles
-			SET trust = @trust, description = @description, max_session = @max WHERE seq = @seq`,
+			SET trust = @trust, description = @description, max_session = @max, tags = @tags WHERE seq = @seq`,
 			args{
-				"trust": role.Trust, "description": role.Description, "max": role.MaxSession, "seq": role.Seq,
+				"trust": role.Trust, "description": role.Description, "max": role.MaxSession,
+				"tags": infoJSON(role.Tags), "seq": role.Seq,
 			}); err != nil {
 			return fmt.Errorf("store role: %w", err)
 		}

@@ -52,6 +52,7 @@ trust='{"Version": "2012-10-17", "Statement": [
 role() { # name
 	call iam create-role --role-name "$1" --assume-role-policy-document "$trust"
 	arn=$(field Arn)
+	call iam tag-role --role-name "$1" --tags Key=purpose,Value=tutorial
 }
 role TutorialAudit
 audit_role=$arn
@@ -91,7 +92,7 @@ call iot list-audit-mitigation-actions-executions --task-id "$task" --finding-id
 same "execution" "$(field actionName) $(field status)" "TutorialEnableLogging COMPLETED"
 
 # Who hears of audits: the check stays enabled, and its role stays.
-call sns create-topic --name TutorialNotifications
+call sns create-topic --name TutorialNotifications --tags Key=purpose,Value=tutorial
 topic=$(field TopicArn)
 call iot update-account-audit-configuration --audit-notification-target-configurations \
 	"{\"SNS\": {\"targetArn\": \"$topic\", \"roleArn\": \"$audit_role\", \"enabled\": true}}"

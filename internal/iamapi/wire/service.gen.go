@@ -18,6 +18,9 @@ var protocol = awswire.Service{
 
 // Facts lists every operation of the interface facts, served or not.
 var Facts = []awswire.Fact{
+	TagRole.Fact,
+	UntagRole.Fact,
+	ListRoleTags.Fact,
 	CreateRole.Fact,
 	GetRole.Fact,
 	ListRoles.Fact,
