@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/cognitoapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
 )
@@ -45,14 +46,14 @@ func (a *api) access() map[string]awswire.Access {
 func (a *api) on(ctx context.Context, operation string, id *string) []awswire.Need {
 	sc := scopeOf(ctx)
 	keys := map[string][]string{}
-	if p, err := a.Store.Pool(ctx, sc, value(id)); err == nil { // one that is not there has none
+	if p, err := a.Store.Pool(ctx, sc, opt.Value(id)); err == nil { // one that is not there has none
 		for key, v := range p.Settings.Tags {
 			keys["aws:ResourceTag/"+key] = []string{v}
 		}
 	}
 	return []awswire.Need{{
 		Action:   "cognito-identity:" + operation,
-		Resource: "arn:aws:cognito-identity:" + sc.Region + ":" + sc.Account + ":identitypool/" + value(id), Keys: keys,
+		Resource: "arn:aws:cognito-identity:" + sc.Region + ":" + sc.Account + ":identitypool/" + opt.Value(id), Keys: keys,
 	}}
 }
 

@@ -59,19 +59,3 @@ func scopeOf(ctx context.Context) fleet.Scope {
 	c := awswire.CallerFrom(ctx)
 	return fleet.Scope{Account: c.Account, Region: c.Region}
 }
-
-// value is what a pointer points to, or the zero value.
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
-}
-
-// text is a pointer to a text, nil for an empty one.
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}

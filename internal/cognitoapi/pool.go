@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/cognitoapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -35,9 +36,9 @@ func (a *api) createIdentityPool(ctx context.Context, in *wire.CreateIdentityPoo
 // settingsIn are the settings of a pool as a request has them.
 func settingsIn(in *wire.IdentityPool) (identity.PoolSettings, error) {
 	s := identity.PoolSettings{
-		Name: value(in.IdentityPoolName), AllowUnauthenticated: value(in.AllowUnauthenticatedIdentities),
+		Name: opt.Value(in.IdentityPoolName), AllowUnauthenticated: opt.Value(in.AllowUnauthenticatedIdentities),
 		AllowClassic: in.AllowClassicFlow, LoginProviders: in.SupportedLoginProviders,
-		DeveloperProvider: value(in.DeveloperProviderName), OpenIDProviders: in.OpenIDConnectProviderARNs,
+		DeveloperProvider: opt.Value(in.DeveloperProviderName), OpenIDProviders: in.OpenIDConnectProviderARNs,
 		SAMLProviders: in.SamlProviderARNs, Tags: in.IdentityPoolTags,
 	}
 	for member, n := range map[string]int{
@@ -50,7 +51,7 @@ func settingsIn(in *wire.IdentityPool) (identity.PoolSettings, error) {
 	}
 	for _, p := range in.CognitoIdentityProviders {
 		s.Providers = append(s.Providers, identity.PoolProvider{
-			Name: value(p.ProviderName), ClientID: value(p.ClientID), ServerSideCheck: p.ServerSideTokenCheck,
+			Name: opt.Value(p.ProviderName), ClientID: opt.Value(p.ClientID), ServerSideCheck: p.ServerSideTokenCheck,
 		})
 	}
 	var tags []fleet.Tag
@@ -65,12 +66,12 @@ func poolOut(p *identity.Pool) *wire.IdentityPool {
 	out := &wire.IdentityPool{
 		IdentityPoolID: &p.ID, IdentityPoolName: &s.Name, AllowUnauthenticatedIdentities: &s.AllowUnauthenticated,
 		AllowClassicFlow: s.AllowClassic, SupportedLoginProviders: s.LoginProviders,
-		DeveloperProviderName: text(s.DeveloperProvider), OpenIDConnectProviderARNs: s.OpenIDProviders,
+		DeveloperProviderName: opt.Text(s.DeveloperProvider), OpenIDConnectProviderARNs: s.OpenIDProviders,
 		SamlProviderARNs: s.SAMLProviders, IdentityPoolTags: s.Tags,
 	}
 	for i := range s.Providers {
 		out.CognitoIdentityProviders = append(out.CognitoIdentityProviders, wire.CognitoIdentityProvider{
-			ProviderName: text(s.Providers[i].Name), ClientID: text(s.Providers[i].ClientID),
+			ProviderName: opt.Text(s.Providers[i].Name), ClientID: opt.Text(s.Providers[i].ClientID),
 			ServerSideTokenCheck: s.Providers[i].ServerSideCheck,
 		})
 	}
@@ -147,11 +148,11 @@ func rolesIn(roles map[string]string, mappings map[string]wire.RoleMapping) iden
 		if out.Mappings == nil {
 			out.Mappings = map[string]identity.RoleMapping{}
 		}
-		mapping := identity.RoleMapping{Type: value(m.Type), Ambiguous: value(m.AmbiguousRoleResolution)}
+		mapping := identity.RoleMapping{Type: opt.Value(m.Type), Ambiguous: opt.Value(m.AmbiguousRoleResolution)}
 		if m.RulesConfiguration != nil {
 			for _, r := range m.RulesConfiguration.Rules {
 				mapping.Rules = append(mapping.Rules, identity.MappingRule{
-					Claim: value(r.Claim), Match: value(r.MatchType), Value: value(r.Value), RoleARN: value(r.RoleARN),
+					Claim: opt.Value(r.Claim), Match: opt.Value(r.MatchType), Value: opt.Value(r.Value), RoleARN: opt.Value(r.RoleARN),
 				})
 			}
 		}
@@ -187,7 +188,7 @@ func (a *api) getIdentityPoolRoles(ctx context.Context, in *wire.GetIdentityPool
 		if out.RoleMappings == nil {
 			out.RoleMappings = map[string]wire.RoleMapping{}
 		}
-		mapping := wire.RoleMapping{Type: text(m.Type), AmbiguousRoleResolution: text(m.Ambiguous)}
+		mapping := wire.RoleMapping{Type: opt.Text(m.Type), AmbiguousRoleResolution: opt.Text(m.Ambiguous)}
 		if len(m.Rules) > 0 {
 			mapping.RulesConfiguration = &wire.RulesConfigurationType{}
 			for i := range m.Rules {

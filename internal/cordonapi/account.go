@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -81,7 +82,7 @@ func (a *api) createAccount(ctx context.Context, in *wire.CreateAccountRequest) 
 	if err := operator(ctx); err != nil {
 		return nil, err
 	}
-	key, err := a.Accounts.CreateAccount(ctx, *in.AccountID, value(in.Name))
+	key, err := a.Accounts.CreateAccount(ctx, *in.AccountID, opt.Value(in.Name))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -38,7 +39,7 @@ func (a *api) exportCallRecords(ctx context.Context, in *wire.ExportCallRecordsR
 	*wire.ExportCallRecordsResponse, error,
 ) {
 	caller := awswire.CallerFrom(ctx)
-	x := calllog.Export{Account: value(in.AccountID), From: value(in.From), To: a.Now()}
+	x := calllog.Export{Account: opt.Value(in.AccountID), From: opt.Value(in.From), To: a.Now()}
 	if !caller.Operator {
 		if x.Account != "" && x.Account != caller.Account {
 			return nil, fault.New(fault.Denied, "only the operator may read the records of other accounts")

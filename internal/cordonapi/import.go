@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/awswire/restjson"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
@@ -104,7 +105,7 @@ func (p *preparation) device(ctx context.Context, in *wire.Device, issuers map[s
 	}
 	d.Groups, d.Policies = in.ThingGroupNames, in.PolicyNames
 	if in.ThingName != nil {
-		t := fleet.Thing{Name: *in.ThingName, ID: fleet.NewThingID(), Type: value(in.ThingTypeName), Created: p.Now()}
+		t := fleet.Thing{Name: *in.ThingName, ID: fleet.NewThingID(), Type: opt.Value(in.ThingTypeName), Created: p.Now()}
 		if d.Thing, err = fleet.NewThing(t, fleet.AttributeUpdate{Values: in.Attributes}); err != nil {
 			return d, err
 		}
@@ -228,12 +229,4 @@ func (a *api) deleteImport(ctx context.Context, in *wire.DeleteImportRequest) (*
 func scopeOf(ctx context.Context) fleet.Scope {
 	c := awswire.CallerFrom(ctx)
 	return fleet.Scope{Account: c.Account, Region: c.Region}
-}
-
-// value is what a pointer points to, or the zero value.
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
 }

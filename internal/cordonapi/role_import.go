@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/cordonapi/wire"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -78,10 +79,10 @@ func poolRoles(in *wire.IdentityPoolRoles) identity.PoolRoles {
 		if out.Mappings == nil {
 			out.Mappings = map[string]identity.RoleMapping{}
 		}
-		mapping := identity.RoleMapping{Type: value(m.Type), Ambiguous: value(m.AmbiguousRoleResolution)}
+		mapping := identity.RoleMapping{Type: opt.Value(m.Type), Ambiguous: opt.Value(m.AmbiguousRoleResolution)}
 		for _, r := range m.Rules {
 			mapping.Rules = append(mapping.Rules, identity.MappingRule{
-				Claim: value(r.Claim), Match: value(r.MatchType), Value: value(r.Value), RoleARN: value(r.RoleARN),
+				Claim: opt.Value(r.Claim), Match: opt.Value(r.MatchType), Value: opt.Value(r.Value), RoleARN: opt.Value(r.RoleARN),
 			})
 		}
 		out.Mappings[provider] = mapping
@@ -100,9 +101,10 @@ func (a *api) importLastAccessed(ctx context.Context, in *wire.ImportLastAccesse
 	}
 	for _, s := range in.Services {
 		r.Services = append(r.Services, identity.ServiceAccess{
-			Namespace: strings.ToLower(*s.ServiceNamespace), Name: value(s.ServiceName), Last: value(s.LastAuthenticated),
-			Entity: value(s.LastAuthenticatedEntity), Region: value(s.LastAuthenticatedRegion),
-			Entities: value(s.TotalAuthenticatedEntities),
+			Namespace: strings.ToLower(*s.ServiceNamespace), Name: opt.Value(s.ServiceName),
+			Last: opt.Value(s.LastAuthenticated),
+			Entity: opt.Value(s.LastAuthenticatedEntity), Region: opt.Value(s.LastAuthenticatedRegion),
+			Entities: opt.Value(s.TotalAuthenticatedEntities),
 		})
 	}
 	slices.SortFunc(r.Services, func(a, b identity.ServiceAccess) int { return strings.Compare(a.Namespace, b.Namespace) })

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -17,19 +18,19 @@ import (
 func (a *API) access() map[string]awswire.Access {
 	all := map[string]awswire.Access{
 		"CreatePolicy": awswire.On(func(ctx context.Context, in *wire.CreatePolicyRequest) []awswire.Need {
-			p := identity.ManagedPolicy{Account: account(ctx), Path: pathOf(in.Path), Name: value(in.PolicyName)}
+			p := identity.ManagedPolicy{Account: account(ctx), Path: pathOf(in.Path), Name: opt.Value(in.PolicyName)}
 			return creation("Policy", p.ARN(), nil, in.Tags)
 		}),
 		"CreateRole": awswire.On(func(ctx context.Context, in *wire.CreateRoleRequest) []awswire.Need {
-			role := identity.Role{Account: account(ctx), Path: pathOf(in.Path), Name: value(in.RoleName)}
+			role := identity.Role{Account: account(ctx), Path: pathOf(in.Path), Name: opt.Value(in.RoleName)}
 			return creation("Role", role.ARN(), in.PermissionsBoundary, in.Tags)
 		}),
 		"CreateUser": awswire.On(func(ctx context.Context, in *wire.CreateUserRequest) []awswire.Need {
-			u := identity.User{Account: account(ctx), Path: pathOf(in.Path), Name: value(in.UserName)}
+			u := identity.User{Account: account(ctx), Path: pathOf(in.Path), Name: opt.Value(in.UserName)}
 			return creation("User", u.ARN(), in.PermissionsBoundary, in.Tags)
 		}),
 		"GetAccessKeyLastUsed": awswire.On(func(ctx context.Context, in *wire.GetAccessKeyLastUsedRequest) []awswire.Need {
-			return []awswire.Need{a.keyNeed(ctx, value(in.AccessKeyID))}
+			return []awswire.Need{a.keyNeed(ctx, opt.Value(in.AccessKeyID))}
 		}),
 	}
 	for _, some := range []map[string]awswire.Access{
@@ -78,8 +79,8 @@ func existing(action, arn, boundary string, tags map[string]string) awswire.Need
 // tagging adds the tags that a request gives to what a need knows.
 func tagging(keys map[string][]string, tags []wire.Tag) {
 	for _, t := range tags {
-		keys["aws:RequestTag/"+value(t.Key)] = []string{value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], value(t.Key))
+		keys["aws:RequestTag/"+opt.Value(t.Key)] = []string{opt.Value(t.Value)}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], opt.Value(t.Key))
 	}
 }
 
@@ -98,10 +99,10 @@ func giving(need awswire.Need, about on) []awswire.Need {
 func ofRole[In any](a *API, action string, of func(*In) on) awswire.Access {
 	return awswire.On(func(ctx context.Context, in *In) []awswire.Need {
 		about := of(in)
-		role, err := a.Store.Role(ctx, account(ctx), value(about.name))
+		role, err := a.Store.Role(ctx, account(ctx), opt.Value(about.name))
 		switch {
 		case fault.Is(err, fault.NotFound):
-			role = &identity.Role{Account: account(ctx), Path: "/", Name: value(about.name)}
+			role = &identity.Role{Account: account(ctx), Path: "/", Name: opt.Value(about.name)}
 		case err != nil:
 			return []awswire.Need{{Err: err}}
 		}
@@ -147,7 +148,7 @@ func (a *API) keyNeed(ctx context.Context, id string) awswire.Need {
 // ofPolicy is about a managed policy, which requests name by its ARN.
 func ofPolicy[In any](a *API, action string, of func(*In) *string) awswire.Access {
 	return awswire.On(func(ctx context.Context, in *In) []awswire.Need {
-		arn := value(of(in))
+		arn := opt.Value(of(in))
 		p, err := a.Store.ManagedPolicy(ctx, account(ctx), arn)
 		switch {
 		case fault.Is(err, fault.NotFound):

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -90,7 +91,7 @@ func tagged(list []wire.Tag) (map[string]string, error) {
 func given(list []wire.Tag) []identity.Tag {
 	tags := make([]identity.Tag, len(list))
 	for i, t := range list {
-		tags[i] = identity.Tag{Key: value(t.Key), Value: value(t.Value)}
+		tags[i] = identity.Tag{Key: opt.Value(t.Key), Value: opt.Value(t.Value)}
 	}
 	return tags
 }
@@ -133,20 +134,4 @@ func pathOf(given *string) string {
 		return "/"
 	}
 	return *given
-}
-
-// value is what a pointer points to, or the zero value.
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
-}
-
-// text is the wire form of a string that may be missing: "" is left out.
-func text(v string) *string {
-	if v == "" {
-		return nil
-	}
-	return &v
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
 )
@@ -90,7 +91,7 @@ func detailsOf(d *identity.Details) *wire.GetAccountAuthorizationDetailsResponse
 			AssumeRolePolicyDocument: encoded(r.Trust), InstanceProfileList: []wire.InstanceProfile{},
 			RolePolicyList: inlineDetails(r.Inline), AttachedManagedPolicies: attachedDetails(r.Attached),
 			PermissionsBoundary: boundaryOf(r.Boundary), Tags: tagsOf(r.Tags),
-			RoleLastUsed: &wire.RoleLastUsed{LastUsedDate: moment(r.LastUsed), Region: text(r.LastUsedRegion)},
+			RoleLastUsed: &wire.RoleLastUsed{LastUsedDate: opt.Time(r.LastUsed), Region: opt.Text(r.LastUsedRegion)},
 		})
 	}
 	for i := range d.Policies {

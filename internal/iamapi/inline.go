@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
 )
@@ -33,11 +34,11 @@ func (a *API) inlineOperations() []awswire.Served {
 }
 
 func roleNamed(ctx context.Context, name *string) identity.Owner {
-	return identity.Owner{Kind: identity.OwnerRole, Account: account(ctx), Name: value(name)}
+	return identity.Owner{Kind: identity.OwnerRole, Account: account(ctx), Name: opt.Value(name)}
 }
 
 func userNamed(ctx context.Context, name *string) identity.Owner {
-	return identity.Owner{Kind: identity.OwnerUser, Account: account(ctx), Name: value(name)}
+	return identity.Owner{Kind: identity.OwnerUser, Account: account(ctx), Name: opt.Value(name)}
 }
 
 func (a *API) putInline(ctx context.Context, o identity.Owner, name, document string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -113,5 +114,5 @@ func (a *API) getAccessKeyLastUsed(ctx context.Context, in *wire.GetAccessKeyLas
 	if !use.At.IsZero() {
 		last = &wire.AccessKeyLastUsed{LastUsedDate: &use.At, ServiceName: &use.Service, Region: &use.Region}
 	}
-	return &wire.GetAccessKeyLastUsedResponse{UserName: text(use.User), AccessKeyLastUsed: last}, nil
+	return &wire.GetAccessKeyLastUsedResponse{UserName: opt.Text(use.User), AccessKeyLastUsed: last}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -33,7 +34,7 @@ func lastAccessedAccess() map[string]awswire.Access {
 	return map[string]awswire.Access{
 		"GenerateServiceLastAccessedDetails": awswire.On(
 			func(_ context.Context, in *wire.GenerateServiceLastAccessedDetailsRequest) []awswire.Need {
-				return []awswire.Need{{Action: "iam:GenerateServiceLastAccessedDetails", Resource: value(in.ARN)}}
+				return []awswire.Need{{Action: "iam:GenerateServiceLastAccessedDetails", Resource: opt.Value(in.ARN)}}
 			}),
 	}
 }
@@ -51,7 +52,7 @@ func (a *API) generateServiceLastAccessedDetails(ctx context.Context,
 	arn := *in.ARN
 	e, ok := identity.ParseARN(arn)
 	switch {
-	case value(in.Granularity) == actionLevel:
+	case opt.Value(in.Granularity) == actionLevel:
 		return nil, fault.New(fault.Unsupported, "the granularity %s is not supported: there are reports of services only",
 			actionLevel)
 	case !ok:

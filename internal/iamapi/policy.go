@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -59,7 +60,7 @@ func (a *API) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*
 		return nil, err
 	}
 	p := identity.NewManagedPolicy(account(ctx), pathOf(in.Path), *in.PolicyName, a.Now())
-	p.Description, p.Tags = value(in.Description), tags
+	p.Description, p.Tags = opt.Value(in.Description), tags
 	if err := a.Store.CreateManagedPolicy(ctx, p, *in.PolicyDocument); err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (a *API) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*
 // policyOf is the wire form of a managed policy as one is told of.
 func policyOf(p *identity.ManagedPolicy) *wire.Policy {
 	out := listedPolicy(p)
-	out.Description, out.Tags = text(p.Description), tagsOf(p.Tags)
+	out.Description, out.Tags = opt.Text(p.Description), tagsOf(p.Tags)
 	return out
 }
 
@@ -119,12 +120,12 @@ func (a *API) listPolicies(ctx context.Context, in *wire.ListPoliciesRequest) (*
 	page := identity.EntityPage{Prefix: pathOf(in.PathPrefix), Usage: usageOf(in), Limit: p.size() + 1, After: at.Own}
 	var list []*identity.ManagedPolicy
 	var err error
-	if value(in.Scope) != "Local" && !at.own() {
+	if opt.Value(in.Scope) != "Local" && !at.own() {
 		if list, err = a.awsPolicies(ctx, page, at.AWS); err != nil {
 			return nil, err
 		}
 	}
-	if page.Limit -= len(list); value(in.Scope) != "AWS" && page.Limit > 0 {
+	if page.Limit -= len(list); opt.Value(in.Scope) != "AWS" && page.Limit > 0 {
 		own, err := a.Store.ManagedPolicies(ctx, account(ctx), page)
 		if err != nil {
 			return nil, err
@@ -148,7 +149,7 @@ func usageOf(in *wire.ListPoliciesRequest) identity.PolicyUsage {
 	switch {
 	case in.PolicyUsageFilter != nil:
 		return identity.PolicyUsage(*in.PolicyUsageFilter)
-	case value(in.OnlyAttached):
+	case opt.Value(in.OnlyAttached):
 		return identity.UsageAttached
 	}
 	return ""

@@ -2,9 +2,9 @@ package iamapi
 
 import (
 	"context"
-	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
 )
@@ -42,8 +42,8 @@ func (a *API) createRole(ctx context.Context, in *wire.CreateRoleRequest) (*wire
 		return nil, err
 	}
 	role := identity.NewRole(account(ctx), pathOf(in.Path), *in.RoleName, a.Now())
-	role.Trust, role.Description, role.Tags = *in.AssumeRolePolicyDocument, value(in.Description), tags
-	role.Boundary = value(in.PermissionsBoundary)
+	role.Trust, role.Description, role.Tags = *in.AssumeRolePolicyDocument, opt.Value(in.Description), tags
+	role.Boundary = opt.Value(in.PermissionsBoundary)
 	if in.MaxSessionDuration != nil {
 		role.MaxSession = *in.MaxSessionDuration
 	}
@@ -57,7 +57,7 @@ func (a *API) createRole(ctx context.Context, in *wire.CreateRoleRequest) (*wire
 func roleOf(role *identity.Role) *wire.Role {
 	out := listedRole(role)
 	out.PermissionsBoundary, out.Tags = boundaryOf(role.Boundary), tagsOf(role.Tags)
-	out.RoleLastUsed = &wire.RoleLastUsed{LastUsedDate: moment(role.LastUsed), Region: text(role.LastUsedRegion)}
+	out.RoleLastUsed = &wire.RoleLastUsed{LastUsedDate: opt.Time(role.LastUsed), Region: opt.Text(role.LastUsedRegion)}
 	return out
 }
 
@@ -65,7 +65,7 @@ func roleOf(role *identity.Role) *wire.Role {
 func listedRole(role *identity.Role) *wire.Role {
 	return &wire.Role{
 		Path: &role.Path, RoleName: &role.Name, RoleID: &role.ID, ARN: new(role.ARN()), CreateDate: &role.Created,
-		AssumeRolePolicyDocument: encoded(role.Trust), Description: text(role.Description),
+		AssumeRolePolicyDocument: encoded(role.Trust), Description: opt.Text(role.Description),
 		MaxSessionDuration: &role.MaxSession,
 	}
 }
@@ -113,12 +113,4 @@ func (a *API) updateAssumeRolePolicy(ctx context.Context, in *wire.UpdateAssumeR
 
 func (a *API) deleteRole(ctx context.Context, in *wire.DeleteRoleRequest) (*wire.DeleteRoleResponse, error) {
 	return nil, a.Store.DeleteRole(ctx, account(ctx), *in.RoleName)
-}
-
-// moment is the wire form of a time that may be missing.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

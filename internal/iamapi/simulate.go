@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -31,7 +32,7 @@ func simulateAccess() map[string]awswire.Access {
 	return map[string]awswire.Access{
 		"SimulatePrincipalPolicy": awswire.On(
 			func(_ context.Context, in *wire.SimulatePrincipalPolicyRequest) []awswire.Need {
-				return []awswire.Need{{Action: "iam:SimulatePrincipalPolicy", Resource: value(in.PolicySourceARN)}}
+				return []awswire.Need{{Action: "iam:SimulatePrincipalPolicy", Resource: opt.Value(in.PolicySourceARN)}}
 			}),
 	}
 }
@@ -72,7 +73,7 @@ func (a *API) simulatePrincipalPolicy(ctx context.Context, in *wire.SimulatePrin
 // simulation reads a request.
 func simulation(in *wire.SimulatePrincipalPolicyRequest) (identity.Simulation, error) {
 	sim := identity.Simulation{
-		ARN: value(in.PolicySourceARN), Policies: in.PolicyInputList, ResourcePolicy: value(in.ResourcePolicy),
+		ARN: opt.Value(in.PolicySourceARN), Policies: in.PolicyInputList, ResourcePolicy: opt.Value(in.ResourcePolicy),
 		Actions: in.ActionNames, Resources: in.ResourceARNs, Values: policy.Table{},
 	}
 	switch n := len(in.PermissionsBoundaryPolicyInputList); {
@@ -82,7 +83,7 @@ func simulation(in *wire.SimulatePrincipalPolicyRequest) (identity.Simulation, e
 		sim.Boundary = in.PermissionsBoundaryPolicyInputList[0]
 	}
 	for _, e := range in.ContextEntries {
-		sim.Values.Set(value(e.ContextKeyName), e.ContextKeyValues...)
+		sim.Values.Set(opt.Value(e.ContextKeyName), e.ContextKeyValues...)
 	}
 	return sim, nil
 }

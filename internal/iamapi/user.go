@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -62,7 +63,7 @@ func (a *API) createUser(ctx context.Context, in *wire.CreateUserRequest) (*wire
 		return nil, err
 	}
 	u := identity.NewUser(account(ctx), pathOf(in.Path), *in.UserName, a.Now())
-	u.Tags, u.Boundary = tags, value(in.PermissionsBoundary)
+	u.Tags, u.Boundary = tags, opt.Value(in.PermissionsBoundary)
 	if err := a.Store.CreateUser(ctx, u); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iamapi/wire"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -68,7 +69,7 @@ func (a *API) createPolicyVersion(ctx context.Context, in *wire.CreatePolicyVers
 	if err := identity.CheckManagedDocument(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	v := &identity.PolicyVersion{Document: *in.PolicyDocument, Default: value(in.SetAsDefault), Created: a.Now()}
+	v := &identity.PolicyVersion{Document: *in.PolicyDocument, Default: opt.Value(in.SetAsDefault), Created: a.Now()}
 	if err := a.Store.AddManagedVersion(ctx, account(ctx), *in.PolicyARN, v); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
 
@@ -36,7 +37,7 @@ func made[In any](kind string, name func(*In) *string, tags func(*In) []wire.Tag
 // named is a resource that the request names.
 func named[In any](kind string, name func(*In) *string) part[In] {
 	return func(ctx context.Context, action string, in *In) []awswire.Need {
-		return []awswire.Need{{Action: action, Resource: scope(ctx).ARN(kind, value(name(in)))}}
+		return []awswire.Need{{Action: action, Resource: scope(ctx).ARN(kind, opt.Value(name(in)))}}
 	}
 }
 
@@ -58,7 +59,7 @@ func given[In any](arn func(*In) *string, anyway bool) part[In] {
 		if arn(in) == nil && !anyway {
 			return nil
 		}
-		return []awswire.Need{{Action: action, Resource: value(arn(in))}}
+		return []awswire.Need{{Action: action, Resource: opt.Value(arn(in))}}
 	}
 }
 
@@ -85,8 +86,8 @@ func tagKeys(tags []wire.Tag) map[string][]string {
 	}
 	keys := map[string][]string{}
 	for _, t := range tags {
-		keys["aws:RequestTag/"+value(t.Key)] = []string{value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], value(t.Key))
+		keys["aws:RequestTag/"+opt.Value(t.Key)] = []string{opt.Value(t.Value)}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], opt.Value(t.Key))
 	}
 	return keys
 }
@@ -202,7 +203,7 @@ func settingAccess() map[string]access {
 			func(in *wire.TagResourceRequest) []wire.Tag { return in.Tags })),
 		"UntagResource": needs(func(_ context.Context, action string, in *wire.UntagResourceRequest) []awswire.Need {
 			return []awswire.Need{{
-				Action: action, Resource: value(in.ResourceARN), Keys: map[string][]string{"aws:TagKeys": in.TagKeys},
+				Action: action, Resource: opt.Value(in.ResourceARN), Keys: map[string][]string{"aws:TagKeys": in.TagKeys},
 			}}
 		}),
 		"ListTagsForResource": needs(given(

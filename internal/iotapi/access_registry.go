@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
 
@@ -37,7 +38,7 @@ func thingAccess() map[string]access {
 func thingKey[In any](name func(*In) *string) part[In] {
 	return func(ctx context.Context, action string, in *In) []awswire.Need {
 		return []awswire.Need{{
-			Action: action, Keys: map[string][]string{"iot:thingArn": {scope(ctx).ARN("thing", value(name(in)))}},
+			Action: action, Keys: map[string][]string{"iot:thingArn": {scope(ctx).ARN("thing", opt.Value(name(in)))}},
 		}}
 	}
 }

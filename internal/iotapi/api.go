@@ -86,28 +86,3 @@ func scope(ctx context.Context) fleet.Scope {
 	c := awswire.CallerFrom(ctx)
 	return fleet.Scope{Account: c.Account, Region: c.Region}
 }
-
-// text is the wire form of a string that may be missing: "" is left out.
-func text[T ~string](v T) *string {
-	if v == "" {
-		return nil
-	}
-	s := string(v)
-	return &s
-}
-
-// value is what a pointer points to, or the zero value.
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
-}
-
-// moment is the wire form of a time that may be missing.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -45,17 +46,17 @@ func (a *API) updateAccountAuditConfiguration(ctx context.Context, in *wire.Upda
 	*wire.UpdateAccountAuditConfigurationResponse, error,
 ) {
 	p := audit.Patch{
-		RoleARN: value(in.RoleARN), Checks: map[string]audit.CheckConfiguration{},
+		RoleARN: opt.Value(in.RoleARN), Checks: map[string]audit.CheckConfiguration{},
 		Notifications: map[string]audit.NotificationTarget{},
 	}
 	for kind, t := range in.AuditNotificationTargetConfigurations {
 		p.Notifications[kind] = audit.NotificationTarget{
-			TopicARN: value(t.TargetARN), RoleARN: value(t.RoleARN), Enabled: value(t.Enabled),
+			TopicARN: opt.Value(t.TargetARN), RoleARN: opt.Value(t.RoleARN), Enabled: opt.Value(t.Enabled),
 		}
 	}
 	for name, c := range in.AuditCheckConfigurations {
 		// A client may leave out what is false; the AWS SDK for Go does.
-		p.Checks[name] = audit.CheckConfiguration{Enabled: value(c.Enabled), Settings: c.Configuration}
+		p.Checks[name] = audit.CheckConfiguration{Enabled: opt.Value(c.Enabled), Settings: c.Configuration}
 	}
 	return nil, a.Audits.Update(ctx, scope(ctx), p)
 }
@@ -73,13 +74,13 @@ func (a *API) describeAccountAuditConfiguration(ctx context.Context, _ *wire.Des
 	if c == nil {
 		c = &audit.Configuration{}
 	}
-	out.RoleARN = text(c.RoleARN)
+	out.RoleARN = opt.Text(c.RoleARN)
 	for kind, t := range c.Notifications {
 		if out.AuditNotificationTargetConfigurations == nil {
 			out.AuditNotificationTargetConfigurations = map[string]wire.AuditNotificationTarget{}
 		}
 		out.AuditNotificationTargetConfigurations[kind] = wire.AuditNotificationTarget{
-			TargetARN: text(t.TopicARN), RoleARN: text(t.RoleARN), Enabled: &t.Enabled,
+			TargetARN: opt.Text(t.TopicARN), RoleARN: opt.Text(t.RoleARN), Enabled: &t.Enabled,
 		}
 	}
 	for _, check := range a.Audits.Checks {
@@ -94,7 +95,7 @@ func (a *API) describeAccountAuditConfiguration(ctx context.Context, _ *wire.Des
 func (a *API) deleteAccountAuditConfiguration(ctx context.Context, in *wire.DeleteAccountAuditConfigurationRequest) (
 	*wire.DeleteAccountAuditConfigurationResponse, error,
 ) {
-	return nil, a.Audits.Delete(ctx, scope(ctx), value(in.DeleteScheduledAudits))
+	return nil, a.Audits.Delete(ctx, scope(ctx), opt.Value(in.DeleteScheduledAudits))
 }
 
 func (a *API) startOnDemandAuditTask(ctx context.Context, in *wire.StartOnDemandAuditTaskRequest) (
@@ -121,17 +122,17 @@ func (a *API) describeAuditTask(ctx context.Context, in *wire.DescribeAuditTaskR
 		return nil, err
 	}
 	out := &wire.DescribeAuditTaskResponse{
-		TaskStatus: text(t.Status), TaskType: text(t.Type), TaskStartTime: moment(t.Started),
-		ScheduledAuditName: text(t.ScheduledName), TaskStatistics: auditStatistics(t),
+		TaskStatus: opt.Text(t.Status), TaskType: opt.Text(t.Type), TaskStartTime: opt.Time(t.Started),
+		ScheduledAuditName: opt.Text(t.ScheduledName), TaskStatistics: auditStatistics(t),
 		AuditDetails: map[string]wire.AuditCheckDetails{},
 	}
 	for name, state := range t.States {
 		compliant := state.Status == audit.CheckCompliant
 		out.AuditDetails[name] = wire.AuditCheckDetails{
-			CheckRunStatus: text(state.Status), CheckCompliant: &compliant,
+			CheckRunStatus: opt.Text(state.Status), CheckCompliant: &compliant,
 			TotalResourcesCount: &state.Total, NonCompliantResourcesCount: &state.NonCompliant,
 			SuppressedNonCompliantResourcesCount: &state.Suppressed,
-			ErrorCode:                            text(state.ErrorCode), Message: text(state.Message),
+			ErrorCode:                            opt.Text(state.ErrorCode), Message: opt.Text(state.Message),
 		}
 	}
 	return out, nil
@@ -164,8 +165,8 @@ func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest
 	}
 	n := awswire.PageSize(in.MaxResults)
 	q := audit.TaskQuery{
-		From: *in.StartTime, To: *in.EndTime, Type: audit.TaskType(value(in.TaskType)),
-		Status: audit.TaskStatus(value(in.TaskStatus)), Limit: n + 1,
+		From: *in.StartTime, To: *in.EndTime, Type: audit.TaskType(opt.Value(in.TaskType)),
+		Status: audit.TaskStatus(opt.Value(in.TaskStatus)), Limit: n + 1,
 	}
 	if err := a.Pages.Open(ctx, "ListAuditTasks", in.NextToken, &q.Before); err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (a *API) listAuditTasks(ctx context.Context, in *wire.ListAuditTasksRequest
 	out := &wire.ListAuditTasksResponse{Tasks: []wire.AuditTaskMetadata{}}
 	for _, t := range list {
 		out.Tasks = append(out.Tasks, wire.AuditTaskMetadata{
-			TaskID: text(t.ID), TaskStatus: text(t.Status), TaskType: text(t.Type),
+			TaskID: opt.Text(t.ID), TaskStatus: opt.Text(t.Status), TaskType: opt.Text(t.Type),
 		})
 		q.Before = t.Seq
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -93,7 +94,7 @@ func (a *API) effectiveHolders(ctx context.Context, in *wire.GetEffectivePolicie
 		h.Thing = *in.ThingName
 		return h, nil
 	}
-	d, err := a.device(ctx, *in.Principal, value(in.ThingName))
+	d, err := a.device(ctx, *in.Principal, opt.Value(in.ThingName))
 	if err != nil || in.ThingName == nil {
 		return d.holders, err
 	}
@@ -118,7 +119,7 @@ func (a *API) testAuthorization(ctx context.Context, in *wire.TestAuthorizationR
 	if err := checkAuthInfos(in.AuthInfos); err != nil {
 		return nil, err
 	}
-	d, err := a.device(ctx, *in.Principal, value(in.ClientID))
+	d, err := a.device(ctx, *in.Principal, opt.Value(in.ClientID))
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (a *API) testAuthorization(ctx context.Context, in *wire.TestAuthorizationR
 	if err != nil {
 		return nil, err
 	}
-	c := fleet.Connection{ClientID: value(in.ClientID), Time: a.Now(), Thing: d.thing}
+	c := fleet.Connection{ClientID: opt.Value(in.ClientID), Time: a.Now(), Thing: d.thing}
 	if c.Certificate, err = a.presented(ctx, d); err != nil {
 		return nil, err
 	}
@@ -235,6 +236,6 @@ func authResult(s fleet.Scope, info wire.AuthInfo, found *fleet.Authorization) w
 			ImplicitDeny: &wire.ImplicitDeny{Policies: summaries(found.Silent)},
 			ExplicitDeny: &wire.ExplicitDeny{Policies: summaries(found.Deny)},
 		},
-		AuthDecision: text(found.Decision), MissingContextValues: missing,
+		AuthDecision: opt.Text(found.Decision), MissingContextValues: missing,
 	}
 }

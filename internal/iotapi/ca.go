@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -68,7 +69,7 @@ func (a *API) deleteRegistrationCode(ctx context.Context, _ *wire.DeleteRegistra
 func (a *API) registerCACertificate(ctx context.Context, in *wire.RegisterCACertificateRequest) (
 	*wire.RegisterCACertificateResponse, error,
 ) {
-	parsed, above, err := fleet.Chain(value(in.CACertificate), a.Now())
+	parsed, above, err := fleet.Chain(opt.Value(in.CACertificate), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +85,10 @@ func (a *API) registerCACertificate(ctx context.Context, in *wire.RegisterCACert
 		return nil, err
 	}
 	c.Provenance.Issuers = append(c.Provenance.Issuers, above...)
-	if value(in.SetAsActive) {
+	if opt.Value(in.SetAsActive) {
 		c.Status = fleet.Active
 	}
-	if value(in.AllowAutoRegistration) {
+	if opt.Value(in.AllowAutoRegistration) {
 		c.AutoRegistration = fleet.AutoRegistrationEnabled
 	}
 	given, err := tags(in.Tags)
@@ -130,15 +131,15 @@ func (a *API) describeCACertificate(ctx context.Context, in *wire.DescribeCACert
 	*wire.DescribeCACertificateResponse, error,
 ) {
 	s := scope(ctx)
-	c, err := a.Store.CACertificate(ctx, s, value(in.CertificateID))
+	c, err := a.Store.CACertificate(ctx, s, opt.Value(in.CertificateID))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.DescribeCACertificateResponse{CertificateDescription: &wire.CACertificateDescription{
-		CertificateARN: new(s.ARN("cacert", c.ID)), CertificateID: &c.ID, Status: text(c.Status), CertificatePEM: &c.PEM,
+		CertificateARN: new(s.ARN("cacert", c.ID)), CertificateID: &c.ID, Status: opt.Text(c.Status), CertificatePEM: &c.PEM,
 		OwnedBy: &s.Account, CreationDate: &c.Created, LastModifiedDate: &c.Modified,
 		AutoRegistrationStatus: &c.AutoRegistration, CustomerVersion: new(int(c.CustomerVersion)),
-		GenerationID: &c.Generation, CertificateMode: text(c.Mode),
+		GenerationID: &c.Generation, CertificateMode: opt.Text(c.Mode),
 		Validity: &wire.CertificateValidity{NotBefore: &c.NotBefore, NotAfter: &c.NotAfter},
 	}}, nil
 }
@@ -147,28 +148,28 @@ func (a *API) updateCACertificate(ctx context.Context, in *wire.UpdateCACertific
 	*wire.UpdateCACertificateResponse, error,
 ) {
 	u := fleet.CAUpdate{
-		Status: fleet.Status(value(in.NewStatus)), AutoRegistration: value(in.NewAutoRegistrationStatus),
+		Status: fleet.Status(opt.Value(in.NewStatus)), AutoRegistration: opt.Value(in.NewAutoRegistrationStatus),
 	}
-	if value(in.RemoveAutoRegistration) {
+	if opt.Value(in.RemoveAutoRegistration) {
 		if u.AutoRegistration == fleet.AutoRegistrationEnabled {
 			return nil, fault.New(fault.Invalid, "removeAutoRegistration contradicts the newAutoRegistrationStatus ENABLE")
 		}
 		u.AutoRegistration = fleet.AutoRegistrationDisabled
 	}
-	return nil, a.Store.UpdateCACertificate(ctx, scope(ctx), value(in.CertificateID), u)
+	return nil, a.Store.UpdateCACertificate(ctx, scope(ctx), opt.Value(in.CertificateID), u)
 }
 
 func (a *API) deleteCACertificate(ctx context.Context, in *wire.DeleteCACertificateRequest) (
 	*wire.DeleteCACertificateResponse, error,
 ) {
-	return nil, a.Store.DeleteCACertificate(ctx, scope(ctx), value(in.CertificateID))
+	return nil, a.Store.DeleteCACertificate(ctx, scope(ctx), opt.Value(in.CertificateID))
 }
 
 func (a *API) listCACertificates(ctx context.Context, in *wire.ListCACertificatesRequest) (
 	*wire.ListCACertificatesResponse, error,
 ) {
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.CACertificatePage{Ascending: value(in.AscendingOrder), Limit: n + 1}
+	p := fleet.CACertificatePage{Ascending: opt.Value(in.AscendingOrder), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListCACertificates", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (a *API) listCACertificates(ctx context.Context, in *wire.ListCACertificate
 	out := &wire.ListCACertificatesResponse{Certificates: make([]wire.CACertificate, len(list))}
 	for i, c := range list {
 		out.Certificates[i] = wire.CACertificate{
-			CertificateARN: new(scope(ctx).ARN("cacert", c.ID)), CertificateID: &c.ID, Status: text(c.Status),
+			CertificateARN: new(scope(ctx).ARN("cacert", c.ID)), CertificateID: &c.ID, Status: opt.Text(c.Status),
 			CreationDate: &c.Created,
 		}
 		p.After = c.Seq

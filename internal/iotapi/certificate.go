@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -50,7 +51,7 @@ func (a *API) certificateOperations() []awswire.Served {
 func (a *API) registerCertificateWithoutCA(ctx context.Context, in *wire.RegisterCertificateWithoutCARequest) (
 	*wire.RegisterCertificateWithoutCAResponse, error,
 ) {
-	parsed, above, err := fleet.Chain(value(in.CertificatePEM), a.Now())
+	parsed, above, err := fleet.Chain(opt.Value(in.CertificatePEM), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +81,13 @@ func (a *API) registerCertificate(ctx context.Context, in *wire.RegisterCertific
 	*wire.RegisterCertificateResponse, error,
 ) {
 	status := registrationStatus(in.Status)
-	if value(in.SetAsActive) {
+	if opt.Value(in.SetAsActive) {
 		if in.Status != nil && status != fleet.Active {
 			return nil, fault.New(fault.Invalid, "setAsActive contradicts the status %s", status)
 		}
 		status = fleet.Active
 	}
-	parsed, above, err := fleet.Chain(value(in.CertificatePEM), a.Now())
+	parsed, above, err := fleet.Chain(opt.Value(in.CertificatePEM), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (a *API) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysA
 	if err != nil {
 		return nil, err
 	}
-	if err := a.registerIssued(ctx, authority, pair.Certificate, value(in.SetAsActive)); err != nil {
+	if err := a.registerIssued(ctx, authority, pair.Certificate, opt.Value(in.SetAsActive)); err != nil {
 		return nil, err
 	}
 	return &wire.CreateKeysAndCertificateResponse{
@@ -161,7 +162,7 @@ func (a *API) issueKeyPair(ctx context.Context, authority *pki.Authority) (*pki.
 func (a *API) createCertificateFromCSR(ctx context.Context, in *wire.CreateCertificateFromCsrRequest) (
 	*wire.CreateCertificateFromCsrResponse, error,
 ) {
-	request, err := pki.ParseCSR(value(in.CertificateSigningRequest))
+	request, err := pki.ParseCSR(opt.Value(in.CertificateSigningRequest))
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func (a *API) createCertificateFromCSR(ctx context.Context, in *wire.CreateCerti
 	if err != nil {
 		return nil, err
 	}
-	if err := a.registerIssued(ctx, authority, c, value(in.SetAsActive)); err != nil {
+	if err := a.registerIssued(ctx, authority, c, opt.Value(in.SetAsActive)); err != nil {
 		return nil, err
 	}
 	return &wire.CreateCertificateFromCsrResponse{
@@ -199,9 +200,9 @@ func (a *API) describeCertificate(ctx context.Context, in *wire.DescribeCertific
 	*wire.DescribeCertificateResponse, error,
 ) {
 	s := scope(ctx)
-	c, err := a.Store.Certificate(ctx, s, value(in.CertificateID))
+	c, err := a.Store.Certificate(ctx, s, opt.Value(in.CertificateID))
 	if fault.Is(err, fault.NotFound) {
-		c, err = a.Store.OfferedCertificate(ctx, s, value(in.CertificateID))
+		c, err = a.Store.OfferedCertificate(ctx, s, opt.Value(in.CertificateID))
 	}
 	if err != nil {
 		return nil, err
@@ -212,11 +213,11 @@ func (a *API) describeCertificate(ctx context.Context, in *wire.DescribeCertific
 	}
 	owner, before := owners(s.Account, transfer)
 	return &wire.DescribeCertificateResponse{CertificateDescription: &wire.CertificateDescription{
-		CertificateARN: new(s.ARN("cert", c.ID)), CertificateID: &c.ID, CACertificateID: text(c.CAID),
-		Status: text(c.Status), CertificatePEM: &c.PEM, OwnedBy: &owner,
-		PreviousOwnedBy: text(before), TransferData: transferData(transfer),
+		CertificateARN: new(s.ARN("cert", c.ID)), CertificateID: &c.ID, CACertificateID: opt.Text(c.CAID),
+		Status: opt.Text(c.Status), CertificatePEM: &c.PEM, OwnedBy: &owner,
+		PreviousOwnedBy: opt.Text(before), TransferData: transferData(transfer),
 		CreationDate: &c.Created, LastModifiedDate: &c.Modified, CustomerVersion: new(int(c.CustomerVersion)),
-		GenerationID: &c.Generation, CertificateMode: text(c.Mode),
+		GenerationID: &c.Generation, CertificateMode: opt.Text(c.Mode),
 		Validity: &wire.CertificateValidity{NotBefore: &c.NotBefore, NotAfter: &c.NotAfter},
 	}}, nil
 }
@@ -224,19 +225,20 @@ func (a *API) describeCertificate(ctx context.Context, in *wire.DescribeCertific
 func (a *API) updateCertificate(ctx context.Context, in *wire.UpdateCertificateRequest) (
 	*wire.UpdateCertificateResponse, error,
 ) {
-	return nil, a.Store.SetCertificateStatus(ctx, scope(ctx), value(in.CertificateID), fleet.Status(value(in.NewStatus)))
+	return nil, a.Store.SetCertificateStatus(ctx, scope(ctx), opt.Value(in.CertificateID),
+		fleet.Status(opt.Value(in.NewStatus)))
 }
 
 func (a *API) deleteCertificate(ctx context.Context, in *wire.DeleteCertificateRequest) (
 	*wire.DeleteCertificateResponse, error,
 ) {
-	return nil, a.Store.DeleteCertificate(ctx, scope(ctx), value(in.CertificateID), value(in.ForceDelete))
+	return nil, a.Store.DeleteCertificate(ctx, scope(ctx), opt.Value(in.CertificateID), opt.Value(in.ForceDelete))
 }
 
 func (a *API) listCertificates(ctx context.Context, in *wire.ListCertificatesRequest) (
 	*wire.ListCertificatesResponse, error,
 ) {
-	p := fleet.CertificatePage{Ascending: value(in.AscendingOrder), Limit: awswire.PageSize(in.PageSize)}
+	p := fleet.CertificatePage{Ascending: opt.Value(in.AscendingOrder), Limit: awswire.PageSize(in.PageSize)}
 	list, next, err := a.certificates(ctx, "ListCertificates", in.Marker, p)
 	if err != nil {
 		return nil, err
@@ -248,7 +250,7 @@ func (a *API) listCertificatesByCA(ctx context.Context, in *wire.ListCertificate
 	*wire.ListCertificatesByCAResponse, error,
 ) {
 	p := fleet.CertificatePage{
-		CA: value(in.CACertificateID), Ascending: value(in.AscendingOrder), Limit: awswire.PageSize(in.PageSize),
+		CA: opt.Value(in.CACertificateID), Ascending: opt.Value(in.AscendingOrder), Limit: awswire.PageSize(in.PageSize),
 	}
 	list, next, err := a.certificates(ctx, "ListCertificatesByCA", in.Marker, p)
 	if err != nil {
@@ -274,8 +276,8 @@ func (a *API) certificates(ctx context.Context, operation string, marker *string
 	out := make([]wire.Certificate, len(list))
 	for i, c := range list {
 		out[i] = wire.Certificate{
-			CertificateARN: new(scope(ctx).ARN("cert", c.ID)), CertificateID: &c.ID, Status: text(c.Status),
-			CertificateMode: text(c.Mode), CreationDate: &c.Created,
+			CertificateARN: new(scope(ctx).ARN("cert", c.ID)), CertificateID: &c.ID, Status: opt.Text(c.Status),
+			CertificateMode: opt.Text(c.Mode), CreationDate: &c.Created,
 		}
 		p.After = c.Seq
 	}

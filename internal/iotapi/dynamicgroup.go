@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/fleetindex"
@@ -19,7 +20,7 @@ func (a *API) createDynamicThingGroup(ctx context.Context, in *wire.CreateDynami
 	}
 	given := groupUpdate(in.ThingGroupProperties)
 	g, err := fleet.NewDynamicGroup(fleet.Group{
-		Name: *in.ThingGroupName, ID: uuid.NewString(), Description: value(given.Description), Created: a.Now(),
+		Name: *in.ThingGroupName, ID: uuid.NewString(), Description: opt.Value(given.Description), Created: a.Now(),
 	}, fleet.Dynamic{Query: *in.QueryString, QueryVersion: fleetindex.Version}, given.Attributes)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func checkQuery(index, query, version *string) error {
 		return fault.New(fault.NotFound, "there is no index %.128q for dynamic thing groups; it is %s", *index,
 			fleetindex.Things)
 	}
-	if err := fleetindex.CheckVersion(value(version)); err != nil {
+	if err := fleetindex.CheckVersion(opt.Value(version)); err != nil {
 		return err
 	}
 	if query == nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -29,7 +30,8 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 	}
 	n := awswire.PageSize(in.MaxResults)
 	q := audit.FindingQuery{
-		TaskID: value(in.TaskID), From: value(in.StartTime), To: value(in.EndTime), Check: value(in.CheckName),
+		TaskID: opt.Value(in.TaskID), From: opt.Value(in.StartTime), To: opt.Value(in.EndTime),
+		Check: opt.Value(in.CheckName),
 		Suppressed: in.ListSuppressedFindings, Limit: n,
 	}
 	if byTime {
@@ -98,11 +100,12 @@ func (a *API) listRelatedResourcesForAuditFinding(ctx context.Context,
 
 func findingOut(f *audit.Finding) *wire.AuditFinding {
 	out := &wire.AuditFinding{
-		FindingID: text(f.ID), TaskID: text(f.TaskID), CheckName: text(f.Check), TaskStartTime: moment(f.TaskStarted),
-		FindingTime: moment(f.Found), Severity: text(f.Severity), ReasonForNonCompliance: text(f.Reason),
-		ReasonForNonComplianceCode: text(f.ReasonCode), IsSuppressed: &f.Suppressed,
+		FindingID: opt.Text(f.ID), TaskID: opt.Text(f.TaskID), CheckName: opt.Text(f.Check),
+		TaskStartTime: opt.Time(f.TaskStarted),
+		FindingTime: opt.Time(f.Found), Severity: opt.Text(f.Severity), ReasonForNonCompliance: opt.Text(f.Reason),
+		ReasonForNonComplianceCode: opt.Text(f.ReasonCode), IsSuppressed: &f.Suppressed,
 		NonCompliantResource: &wire.NonCompliantResource{
-			ResourceType: text(f.Resource.Type), ResourceIdentifier: identifier(f.Resource),
+			ResourceType: opt.Text(f.Resource.Type), ResourceIdentifier: identifier(f.Resource),
 			AdditionalInfo: f.Resource.Info,
 		},
 	}
@@ -116,7 +119,7 @@ func relatedOut(list []audit.Resource) []wire.RelatedResource {
 	out := make([]wire.RelatedResource, len(list))
 	for i, r := range list {
 		out[i] = wire.RelatedResource{
-			ResourceType: text(r.Type), ResourceIdentifier: identifier(r), AdditionalInfo: r.Info,
+			ResourceType: opt.Text(r.Type), ResourceIdentifier: identifier(r), AdditionalInfo: r.Info,
 		}
 	}
 	return out

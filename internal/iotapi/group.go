@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/fleetindex"
@@ -65,8 +66,8 @@ func (a *API) createThingGroup(ctx context.Context, in *wire.CreateThingGroupReq
 ) {
 	given := groupUpdate(in.ThingGroupProperties)
 	g, err := fleet.NewGroup(fleet.Group{
-		Name: *in.ThingGroupName, ID: uuid.NewString(), Parent: value(in.ParentGroupName),
-		Description: value(given.Description), Created: a.Now(),
+		Name: *in.ThingGroupName, ID: uuid.NewString(), Parent: opt.Value(in.ParentGroupName),
+		Description: opt.Value(given.Description), Created: a.Now(),
 	}, given.Attributes)
 	if err != nil {
 		return nil, err
@@ -123,17 +124,17 @@ func (a *API) describeThingGroup(ctx context.Context, in *wire.DescribeThingGrou
 		ThingGroupName: &g.Name, ThingGroupID: &g.ID, ThingGroupARN: new(scope(ctx).ARN("thinggroup", g.Name)),
 		Version: &g.Version,
 		ThingGroupProperties: &wire.ThingGroupProperties{
-			ThingGroupDescription: text(g.Description),
+			ThingGroupDescription: opt.Text(g.Description),
 			AttributePayload:      &wire.AttributePayload{Attributes: g.Attributes},
 		},
 		ThingGroupMetadata: &wire.ThingGroupMetadata{
-			ParentGroupName: text(g.Parent), RootToParentThingGroups: groupsOut(scope(ctx), ancestors),
-			CreationDate: moment(g.Created),
+			ParentGroupName: opt.Text(g.Parent), RootToParentThingGroups: groupsOut(scope(ctx), ancestors),
+			CreationDate: opt.Time(g.Created),
 		},
 	}
 	if d := g.Dynamic; d != nil {
 		out.IndexName, out.QueryString, out.QueryVersion = new(fleetindex.Things), &d.Query, &d.QueryVersion
-		out.Status = text(d.Status)
+		out.Status = opt.Text(d.Status)
 	}
 	return out, nil
 }
@@ -182,7 +183,7 @@ func (a *API) listThingGroups(ctx context.Context, in *wire.ListThingGroupsReque
 ) {
 	n := awswire.PageSize(in.MaxResults)
 	q := fleet.GroupQuery{
-		Parent: value(in.ParentGroup), Deep: in.ParentGroup == nil, Prefix: value(in.NamePrefixFilter), Limit: n + 1,
+		Parent: opt.Value(in.ParentGroup), Deep: in.ParentGroup == nil, Prefix: opt.Value(in.NamePrefixFilter), Limit: n + 1,
 	}
 	if in.Recursive != nil {
 		q.Deep = *in.Recursive

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/identity"
@@ -41,7 +42,7 @@ func identifier(r audit.Resource) *wire.ResourceIdentifier {
 	case audit.IssuerCertificate:
 		id, serial, subject := audit.SplitIssuerKey(key)
 		return &wire.ResourceIdentifier{IssuerCertificateIdentifier: &wire.IssuerCertificateIdentifier{
-			IssuerID: text(id), IssuerCertificateSerialNumber: text(serial), IssuerCertificateSubject: text(subject),
+			IssuerID: opt.Text(id), IssuerCertificateSerialNumber: opt.Text(serial), IssuerCertificateSubject: opt.Text(subject),
 		}}
 	}
 	return nil
@@ -81,8 +82,8 @@ func namings(sc fleet.Scope, id *wire.ResourceIdentifier) (list []naming, err er
 		list = append(list, naming{"policyVersionIdentifier", audit.Resource{Type: audit.IoTPolicy, Key: key}})
 	}
 	if i := id.IssuerCertificateIdentifier; i != nil {
-		key := audit.IssuerKey(value(i.IssuerID), value(i.IssuerCertificateSerialNumber),
-			value(i.IssuerCertificateSubject))
+		key := audit.IssuerKey(opt.Value(i.IssuerID), opt.Value(i.IssuerCertificateSerialNumber),
+			opt.Value(i.IssuerCertificateSubject))
 		list = append(list, naming{"issuerCertificateIdentifier", audit.Resource{Type: audit.IssuerCertificate, Key: key}})
 	}
 	if arn := id.DeviceCertificateARN; arn != nil {

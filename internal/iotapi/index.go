@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/fleetindex"
@@ -54,7 +55,7 @@ func (a *API) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wi
 	if err != nil {
 		return nil, err
 	}
-	if err := fleetindex.CheckVersion(value(in.QueryVersion)); err != nil {
+	if err := fleetindex.CheckVersion(opt.Value(in.QueryVersion)); err != nil {
 		return nil, err
 	}
 	search := fleetindex.Search{Limit: defaultSearchPage}
@@ -119,7 +120,7 @@ func (a *API) searchThings(ctx context.Context, i fleet.Indexing, query string, 
 	out := make([]wire.ThingDocument, len(list))
 	for n, d := range list {
 		out[n] = wire.ThingDocument{
-			ThingName: &d.Name, ThingID: &d.ID, ThingTypeName: text(d.Type), ThingGroupNames: d.Groups,
+			ThingName: &d.Name, ThingID: &d.ID, ThingTypeName: opt.Text(d.Type), ThingGroupNames: d.Groups,
 			Attributes: d.Attributes,
 		}
 		if i.Connectivity != fleet.IndexOff {
@@ -139,7 +140,7 @@ func thingQuery(query string, i fleet.Indexing) (*fleetindex.Query, error) {
 }
 
 func connectivityOut(c fleetindex.Connectivity) *wire.ThingConnectivity {
-	out := &wire.ThingConnectivity{Connected: &c.Connected, DisconnectReason: text(c.Reason)}
+	out := &wire.ThingConnectivity{Connected: &c.Connected, DisconnectReason: opt.Text(c.Reason)}
 	if c.At != 0 {
 		out.Timestamp = &c.At
 	}
@@ -156,7 +157,7 @@ func (a *API) searchGroups(ctx context.Context, query string, s fleetindex.Searc
 	out = make([]wire.ThingGroupDocument, len(list))
 	for n, d := range list {
 		out[n] = wire.ThingGroupDocument{
-			ThingGroupName: &d.Name, ThingGroupID: &d.ID, ThingGroupDescription: text(d.Description),
+			ThingGroupName: &d.Name, ThingGroupID: &d.ID, ThingGroupDescription: opt.Text(d.Description),
 			Attributes: d.Attributes, ParentGroupNames: d.Parents,
 		}
 	}

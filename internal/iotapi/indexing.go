@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -33,7 +34,7 @@ func (a *API) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingC
 		return nil, err
 	}
 	things := &wire.ThingIndexingConfiguration{
-		ThingIndexingMode: text(i.Things), ThingConnectivityIndexingMode: text(i.Connectivity),
+		ThingIndexingMode: opt.Text(i.Things), ThingConnectivityIndexingMode: opt.Text(i.Connectivity),
 		DeviceDefenderIndexingMode: new("OFF"), NamedShadowIndexingMode: new("OFF"),
 	}
 	if i.Things != fleet.IndexOff {
@@ -42,7 +43,7 @@ func (a *API) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingC
 	if i.Connectivity != fleet.IndexOff {
 		things.ManagedFields = slices.Concat(statusFields, registryFields)
 	}
-	groups := &wire.ThingGroupIndexingConfiguration{ThingGroupIndexingMode: text(i.Groups)}
+	groups := &wire.ThingGroupIndexingConfiguration{ThingGroupIndexingMode: opt.Text(i.Groups)}
 	if i.Groups != fleet.IndexOff {
 		groups.ManagedFields = groupFields
 	}
@@ -86,10 +87,10 @@ func checkThingIndexing(c *wire.ThingIndexingConfiguration) error {
 	case *c.ThingIndexingMode == "REGISTRY_AND_SHADOW":
 		return fault.New(fault.Unsupported, "%sthingIndexingMode REGISTRY_AND_SHADOW is not supported by this Cordon: "+
 			"it keeps no device shadows", member)
-	case value(c.NamedShadowIndexingMode) == "ON":
+	case opt.Value(c.NamedShadowIndexingMode) == "ON":
 		return fault.New(fault.Unsupported, "%snamedShadowIndexingMode ON is not supported by this Cordon: "+
 			"it keeps no device shadows", member)
-	case value(c.DeviceDefenderIndexingMode) == "VIOLATIONS":
+	case opt.Value(c.DeviceDefenderIndexingMode) == "VIOLATIONS":
 		return fault.New(fault.Unsupported, "%sdeviceDefenderIndexingMode VIOLATIONS is not supported by this Cordon: "+
 			"it detects no violations", member)
 	}
@@ -101,10 +102,10 @@ func checkThingIndexing(c *wire.ThingIndexingConfiguration) error {
 func checkManaged(of string, given, managed []wire.Field) error {
 	for _, g := range given {
 		if !slices.ContainsFunc(managed, func(m wire.Field) bool {
-			return value(g.Name) == *m.Name && value(g.Type) == *m.Type
+			return opt.Value(g.Name) == *m.Name && opt.Value(g.Type) == *m.Type
 		}) {
 			return fault.New(fault.Invalid, "%s.managedFields: %.128q of type %.16q is no managed field of this Cordon", of,
-				value(g.Name), value(g.Type))
+				opt.Value(g.Name), opt.Value(g.Type))
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -30,7 +31,7 @@ func (a *API) setLoggingOptions(ctx context.Context, in *wire.SetLoggingOptionsR
 ) {
 	options := in.LoggingOptionsPayload
 	return nil, a.Store.UpdateLoggingOptions(ctx, scope(ctx), func(l *fleet.LoggingOptions) error {
-		l.V1Role, l.V1Level = value(options.RoleARN), value(options.LogLevel)
+		l.V1Role, l.V1Level = opt.Value(options.RoleARN), opt.Value(options.LogLevel)
 		return nil
 	})
 }
@@ -42,18 +43,18 @@ func (a *API) getLoggingOptions(ctx context.Context, _ *wire.GetLoggingOptionsRe
 	if err != nil {
 		return nil, err
 	}
-	return &wire.GetLoggingOptionsResponse{RoleARN: text(l.V1Role), LogLevel: text(l.V1Level)}, nil
+	return &wire.GetLoggingOptionsResponse{RoleARN: opt.Text(l.V1Role), LogLevel: opt.Text(l.V1Level)}, nil
 }
 
 func (a *API) setV2LoggingOptions(ctx context.Context, in *wire.SetV2LoggingOptionsRequest) (
 	*wire.SetV2LoggingOptionsResponse, error,
 ) {
-	u := fleet.LoggingUpdate{Role: in.RoleARN, Level: in.DefaultLogLevel, DisableAll: value(in.DisableAllLogs)}
+	u := fleet.LoggingUpdate{Role: in.RoleARN, Level: in.DefaultLogLevel, DisableAll: opt.Value(in.DisableAllLogs)}
 	if in.EventConfigurations != nil {
 		u.Events = make([]fleet.LogEvent, len(in.EventConfigurations))
 		for i, e := range in.EventConfigurations {
 			u.Events[i] = fleet.LogEvent{
-				Type: value(e.EventType), Level: value(e.LogLevel), Destination: value(e.LogDestination),
+				Type: opt.Value(e.EventType), Level: opt.Value(e.LogLevel), Destination: opt.Value(e.LogDestination),
 			}
 		}
 	}
@@ -77,11 +78,11 @@ func (a *API) getV2LoggingOptions(ctx context.Context, _ *wire.GetV2LoggingOptio
 		return nil, err
 	}
 	out := &wire.GetV2LoggingOptionsResponse{
-		RoleARN: text(l.Role), DefaultLogLevel: text(l.Level), DisableAllLogs: &l.DisableAll,
+		RoleARN: opt.Text(l.Role), DefaultLogLevel: opt.Text(l.Level), DisableAllLogs: &l.DisableAll,
 	}
 	for _, e := range events {
 		out.EventConfigurations = append(out.EventConfigurations, wire.LogEventConfiguration{
-			EventType: &e.Type, LogLevel: text(e.Level), LogDestination: text(e.Destination),
+			EventType: &e.Type, LogLevel: opt.Text(e.Level), LogDestination: opt.Text(e.Destination),
 		})
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -32,7 +33,7 @@ func (a *API) logLevelOperations() []awswire.Served {
 func (a *API) setV2LoggingLevel(ctx context.Context, in *wire.SetV2LoggingLevelRequest) (
 	*wire.SetV2LoggingLevelResponse, error,
 ) {
-	t, err := fleet.ParseLogTarget(*in.LogTarget.TargetType, value(in.LogTarget.TargetName))
+	t, err := fleet.ParseLogTarget(*in.LogTarget.TargetType, opt.Value(in.LogTarget.TargetName))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (a *API) listV2LoggingLevels(ctx context.Context, in *wire.ListV2LoggingLev
 	*wire.ListV2LoggingLevelsResponse, error,
 ) {
 	n := awswire.PageSize(in.MaxResults)
-	p := fleet.LogLevelPage{Type: fleet.LogTargetType(value(in.TargetType)), Limit: n + 1}
+	p := fleet.LogLevelPage{Type: fleet.LogTargetType(opt.Value(in.TargetType)), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListV2LoggingLevels", in.NextToken, &p.After); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (a *API) listV2LoggingLevels(ctx context.Context, in *wire.ListV2LoggingLev
 	out := &wire.ListV2LoggingLevelsResponse{LogTargetConfigurations: make([]wire.LogTargetConfiguration, len(list))}
 	for i, l := range list {
 		out.LogTargetConfigurations[i] = wire.LogTargetConfiguration{
-			LogTarget: &wire.LogTarget{TargetType: text(l.Type), TargetName: text(l.Name)}, LogLevel: &l.Level,
+			LogTarget: &wire.LogTarget{TargetType: opt.Text(l.Type), TargetName: opt.Text(l.Name)}, LogLevel: &l.Level,
 		}
 	}
 	out.NextToken, err = a.Pages.Next(ctx, "ListV2LoggingLevels", more, last(list).LogTarget)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -17,7 +18,7 @@ func (a *API) addThingToThingGroup(ctx context.Context, in *wire.AddThingToThing
 		return nil, err
 	}
 	return nil, a.Store.Regroup(ctx, scope(ctx), &fleet.Regrouping{
-		Thing: thing, Join: []string{group}, Override: value(in.OverrideDynamicGroups),
+		Thing: thing, Join: []string{group}, Override: opt.Value(in.OverrideDynamicGroups),
 	})
 }
 
@@ -79,7 +80,7 @@ func (a *API) updateThingGroupsForThing(ctx context.Context, in *wire.UpdateThin
 	}
 	return nil, a.Store.Regroup(ctx, scope(ctx), &fleet.Regrouping{
 		Thing: *in.ThingName, Leave: in.ThingGroupsToRemove, Join: in.ThingGroupsToAdd,
-		Override: value(in.OverrideDynamicGroups),
+		Override: opt.Value(in.OverrideDynamicGroups),
 	})
 }
 
@@ -104,7 +105,7 @@ func (a *API) listThingsInThingGroup(ctx context.Context, in *wire.ListThingsInT
 	*wire.ListThingsInThingGroupResponse, error,
 ) {
 	n := awswire.PageSize(in.MaxResults)
-	q := fleet.MemberQuery{Group: *in.ThingGroupName, Deep: value(in.Recursive), Limit: n + 1}
+	q := fleet.MemberQuery{Group: *in.ThingGroupName, Deep: opt.Value(in.Recursive), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListThingsInThingGroup", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 	"github.com/cordon-iot/cordon/internal/mitigation"
 )
@@ -45,16 +46,16 @@ func (a *API) describeMitigationAction(ctx context.Context, in *wire.DescribeMit
 	}
 	arn := scope(ctx).ARN("mitigationaction", found.Name)
 	return &wire.DescribeMitigationActionResponse{
-		ActionName: &found.Name, ActionType: text(found.Type), ActionARN: &arn, ActionID: &found.ID,
+		ActionName: &found.Name, ActionType: opt.Text(found.Type), ActionARN: &arn, ActionID: &found.ID,
 		RoleARN: &found.RoleARN, ActionParams: paramsOut(found.Params),
-		CreationDate: moment(found.Created), LastModifiedDate: moment(found.Modified),
+		CreationDate: opt.Time(found.Created), LastModifiedDate: opt.Time(found.Modified),
 	}, nil
 }
 
 func (a *API) updateMitigationAction(ctx context.Context, in *wire.UpdateMitigationActionRequest) (
 	*wire.UpdateMitigationActionResponse, error,
 ) {
-	patch := mitigation.ActionPatch{RoleARN: value(in.RoleARN)}
+	patch := mitigation.ActionPatch{RoleARN: opt.Value(in.RoleARN)}
 	if in.ActionParams != nil {
 		p := actionParams(in.ActionParams)
 		patch.Params = &p
@@ -80,7 +81,7 @@ func (a *API) listMitigationActions(ctx context.Context, in *wire.ListMitigation
 	if err := a.Pages.Open(ctx, "ListMitigationActions", in.NextToken, &after); err != nil {
 		return nil, err
 	}
-	list, err := a.Store.MitigationActions(ctx, scope(ctx), audit.ActionType(value(in.ActionType)), after, n+1)
+	list, err := a.Store.MitigationActions(ctx, scope(ctx), audit.ActionType(opt.Value(in.ActionType)), after, n+1)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func (a *API) listMitigationActions(ctx context.Context, in *wire.ListMitigation
 	for _, found := range list {
 		arn := scope(ctx).ARN("mitigationaction", found.Name)
 		out.ActionIdentifiers = append(out.ActionIdentifiers, wire.MitigationActionIdentifier{
-			ActionName: &found.Name, ActionARN: &arn, CreationDate: moment(found.Created),
+			ActionName: &found.Name, ActionARN: &arn, CreationDate: opt.Time(found.Created),
 		})
 		after = found.Name
 	}
@@ -110,7 +111,7 @@ func actionParams(in *wire.MitigationActionParams) (p mitigation.Params) {
 	}
 	if g := in.AddThingsToThingGroupParams; g != nil {
 		p.AddThingsToThingGroup = &mitigation.AddThings{
-			Groups: g.ThingGroupNames, Override: value(g.OverrideDynamicGroups),
+			Groups: g.ThingGroupNames, Override: opt.Value(g.OverrideDynamicGroups),
 		}
 	}
 	if r := in.ReplaceDefaultPolicyVersionParams; r != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -41,7 +42,7 @@ func (a *API) startAuditMitigationActionsTask(ctx context.Context, in *wire.Star
 	err := a.Mitigations.Start(ctx, mitigation.Task{
 		Scope: scope(ctx), ID: *in.TaskID, Token: *in.ClientRequestToken, Mapping: in.AuditCheckToActionsMapping,
 		Target: mitigation.Target{
-			AuditTaskID: value(in.Target.AuditTaskID), FindingIDs: in.Target.FindingIDs,
+			AuditTaskID: opt.Value(in.Target.AuditTaskID), FindingIDs: in.Target.FindingIDs,
 			ReasonCodes: in.Target.AuditCheckToReasonCodeFilter,
 		},
 	})
@@ -61,10 +62,10 @@ func (a *API) describeAuditMitigationActionsTask(ctx context.Context,
 		return nil, err
 	}
 	out := &wire.DescribeAuditMitigationActionsTaskResponse{
-		TaskStatus: text(t.Status), StartTime: moment(t.Started), EndTime: moment(t.Ended),
+		TaskStatus: opt.Text(t.Status), StartTime: opt.Time(t.Started), EndTime: opt.Time(t.Ended),
 		TaskStatistics: map[string]wire.TaskStatisticsForAuditCheck{},
 		Target: &wire.AuditMitigationActionsTaskTarget{
-			AuditTaskID: text(t.Target.AuditTaskID), FindingIDs: t.Target.FindingIDs,
+			AuditTaskID: opt.Text(t.Target.AuditTaskID), FindingIDs: t.Target.FindingIDs,
 			AuditCheckToReasonCodeFilter: t.Target.ReasonCodes,
 		},
 		AuditCheckToActionsMapping: t.Mapping,
@@ -102,8 +103,8 @@ func (a *API) listAuditMitigationActionsTasks(ctx context.Context, in *wire.List
 	}
 	n := awswire.PageSize(in.MaxResults)
 	q := mitigation.TaskQuery{
-		From: *in.StartTime, To: *in.EndTime, AuditID: value(in.AuditTaskID), FindingID: value(in.FindingID),
-		Status: mitigation.TaskStatus(value(in.TaskStatus)), Limit: n + 1,
+		From: *in.StartTime, To: *in.EndTime, AuditID: opt.Value(in.AuditTaskID), FindingID: opt.Value(in.FindingID),
+		Status: mitigation.TaskStatus(opt.Value(in.TaskStatus)), Limit: n + 1,
 	}
 	if err := a.Pages.Open(ctx, "ListAuditMitigationActionsTasks", in.NextToken, &q.Before); err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (a *API) listAuditMitigationActionsTasks(ctx context.Context, in *wire.List
 	out := &wire.ListAuditMitigationActionsTasksResponse{Tasks: []wire.AuditMitigationActionsTaskMetadata{}}
 	for i := range list {
 		out.Tasks = append(out.Tasks, wire.AuditMitigationActionsTaskMetadata{
-			TaskID: &list[i].ID, StartTime: moment(list[i].Started), TaskStatus: text(list[i].Status),
+			TaskID: &list[i].ID, StartTime: opt.Time(list[i].Started), TaskStatus: opt.Text(list[i].Status),
 		})
 		q.Before = list[i].Seq
 	}
@@ -166,8 +167,9 @@ func executionOut(t *mitigation.Task, finding *string,
 	e *mitigation.Execution,
 ) wire.AuditMitigationActionExecutionMetadata {
 	out := wire.AuditMitigationActionExecutionMetadata{
-		TaskID: &t.ID, FindingID: finding, Status: text(e.Status), StartTime: moment(e.Started), EndTime: moment(e.Ended),
-		ErrorCode: text(e.Code), Message: text(e.Message),
+		TaskID: &t.ID, FindingID: finding, Status: opt.Text(e.Status),
+		StartTime: opt.Time(e.Started), EndTime: opt.Time(e.Ended),
+		ErrorCode: opt.Text(e.Code), Message: opt.Text(e.Message),
 	}
 	name := t.Mapping[e.Check][e.Index]
 	out.ActionName = &name

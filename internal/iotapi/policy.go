@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -48,7 +49,7 @@ func (a *API) policyOperations() []awswire.Served {
 }
 
 func (a *API) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*wire.CreatePolicyResponse, error) {
-	d, err := fleet.NewPolicyDraft(value(in.PolicyName), value(in.PolicyDocument), a.Now())
+	d, err := fleet.NewPolicyDraft(opt.Value(in.PolicyName), opt.Value(in.PolicyDocument), a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +69,11 @@ func (a *API) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*
 func (a *API) createPolicyVersion(ctx context.Context, in *wire.CreatePolicyVersionRequest) (
 	*wire.CreatePolicyVersionResponse, error,
 ) {
-	d, err := fleet.NewPolicyDraft(value(in.PolicyName), value(in.PolicyDocument), a.Now())
+	d, err := fleet.NewPolicyDraft(opt.Value(in.PolicyName), opt.Value(in.PolicyDocument), a.Now())
 	if err != nil {
 		return nil, err
 	}
-	inForce := value(in.SetAsDefault)
+	inForce := opt.Value(in.SetAsDefault)
 	version, err := a.Store.CreatePolicyVersion(ctx, scope(ctx), d, inForce)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func (a *API) createPolicyVersion(ctx context.Context, in *wire.CreatePolicyVers
 }
 
 func (a *API) getPolicy(ctx context.Context, in *wire.GetPolicyRequest) (*wire.GetPolicyResponse, error) {
-	p, v, err := a.Store.PolicyVersion(ctx, scope(ctx), value(in.PolicyName), 0)
+	p, v, err := a.Store.PolicyVersion(ctx, scope(ctx), opt.Value(in.PolicyName), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +99,11 @@ func (a *API) getPolicy(ctx context.Context, in *wire.GetPolicyRequest) (*wire.G
 func (a *API) getPolicyVersion(ctx context.Context, in *wire.GetPolicyVersionRequest) (
 	*wire.GetPolicyVersionResponse, error,
 ) {
-	n, err := fleet.ParseVersionID(value(in.PolicyName), value(in.PolicyVersionID))
+	n, err := fleet.ParseVersionID(opt.Value(in.PolicyName), opt.Value(in.PolicyVersionID))
 	if err != nil {
 		return nil, err
 	}
-	p, v, err := a.Store.PolicyVersion(ctx, scope(ctx), value(in.PolicyName), n)
+	p, v, err := a.Store.PolicyVersion(ctx, scope(ctx), opt.Value(in.PolicyName), n)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (a *API) getPolicyVersion(ctx context.Context, in *wire.GetPolicyVersionReq
 func (a *API) listPolicyVersions(ctx context.Context, in *wire.ListPolicyVersionsRequest) (
 	*wire.ListPolicyVersionsResponse, error,
 ) {
-	list, err := a.Store.PolicyVersions(ctx, scope(ctx), value(in.PolicyName))
+	list, err := a.Store.PolicyVersions(ctx, scope(ctx), opt.Value(in.PolicyName))
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func (a *API) listPolicyVersions(ctx context.Context, in *wire.ListPolicyVersion
 
 func (a *API) listPolicies(ctx context.Context, in *wire.ListPoliciesRequest) (*wire.ListPoliciesResponse, error) {
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.PolicyPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
+	p := fleet.PolicyPage{Ascending: opt.Value(in.AscendingOrder), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListPolicies", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
@@ -156,23 +157,23 @@ func policySummary(s fleet.Scope, name string) wire.Policy {
 func (a *API) setDefaultPolicyVersion(ctx context.Context, in *wire.SetDefaultPolicyVersionRequest) (
 	*wire.SetDefaultPolicyVersionResponse, error,
 ) {
-	n, err := fleet.ParseVersionID(value(in.PolicyName), value(in.PolicyVersionID))
+	n, err := fleet.ParseVersionID(opt.Value(in.PolicyName), opt.Value(in.PolicyVersionID))
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Store.SetDefaultPolicyVersion(ctx, scope(ctx), value(in.PolicyName), n)
+	return nil, a.Store.SetDefaultPolicyVersion(ctx, scope(ctx), opt.Value(in.PolicyName), n)
 }
 
 func (a *API) deletePolicyVersion(ctx context.Context, in *wire.DeletePolicyVersionRequest) (
 	*wire.DeletePolicyVersionResponse, error,
 ) {
-	n, err := fleet.ParseVersionID(value(in.PolicyName), value(in.PolicyVersionID))
+	n, err := fleet.ParseVersionID(opt.Value(in.PolicyName), opt.Value(in.PolicyVersionID))
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Store.DeletePolicyVersion(ctx, scope(ctx), value(in.PolicyName), n)
+	return nil, a.Store.DeletePolicyVersion(ctx, scope(ctx), opt.Value(in.PolicyName), n)
 }
 
 func (a *API) deletePolicy(ctx context.Context, in *wire.DeletePolicyRequest) (*wire.DeletePolicyResponse, error) {
-	return nil, a.Store.DeletePolicy(ctx, scope(ctx), value(in.PolicyName))
+	return nil, a.Store.DeletePolicy(ctx, scope(ctx), opt.Value(in.PolicyName))
 }

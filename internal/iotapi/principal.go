@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -88,7 +89,7 @@ type attachmentPage struct {
 // attachments reads a page of attachments and makes the token for the next.
 func (a *API) attachments(ctx context.Context, p attachmentPage) (list []fleet.Attachment, token *string, err error) {
 	n := awswire.PageSize(p.max)
-	q := fleet.AttachmentQuery{Of: p.of, Type: fleet.PrincipalType(value(p.kind)), Limit: n + 1}
+	q := fleet.AttachmentQuery{Of: p.of, Type: fleet.PrincipalType(opt.Value(p.kind)), Limit: n + 1}
 	if err := a.Pages.Open(ctx, p.operation, p.token, &q.After); err != nil {
 		return nil, nil, err
 	}
@@ -134,7 +135,7 @@ func (a *API) listThingPrincipalsV2(ctx context.Context, in *wire.ListThingPrinc
 	out := &wire.ListThingPrincipalsV2Response{ThingPrincipalObjects: []wire.ThingPrincipalObject{}, NextToken: token}
 	for _, at := range list {
 		out.ThingPrincipalObjects = append(out.ThingPrincipalObjects, wire.ThingPrincipalObject{
-			Principal: new(scope(ctx).ARN("cert", at.Certificate)), ThingPrincipalType: text(at.Type),
+			Principal: new(scope(ctx).ARN("cert", at.Certificate)), ThingPrincipalType: opt.Text(at.Type),
 		})
 	}
 	return out, nil
@@ -178,7 +179,7 @@ func (a *API) listPrincipalThingsV2(ctx context.Context, in *wire.ListPrincipalT
 	out := &wire.ListPrincipalThingsV2Response{PrincipalThingObjects: []wire.PrincipalThingObject{}, NextToken: token}
 	for _, at := range list {
 		out.PrincipalThingObjects = append(out.PrincipalThingObjects, wire.PrincipalThingObject{
-			ThingName: &at.Thing, ThingPrincipalType: text(at.Type),
+			ThingName: &at.Thing, ThingPrincipalType: opt.Text(at.Type),
 		})
 	}
 	return out, nil

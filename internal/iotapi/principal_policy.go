@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -13,7 +14,7 @@ import (
 
 // principalTarget reads the certificate that a principal is.
 func principalTarget(ctx context.Context, principal *string) (fleet.Target, error) {
-	id, err := certificatePrincipal(scope(ctx), value(principal))
+	id, err := certificatePrincipal(scope(ctx), opt.Value(principal))
 	return fleet.Target{Kind: fleet.TargetCertificate, Name: id}, err
 }
 
@@ -45,7 +46,7 @@ func (a *API) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalP
 		return nil, err
 	}
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.PolicyPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
+	p := fleet.PolicyPage{Ascending: opt.Value(in.AscendingOrder), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListPrincipalPolicies", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (a *API) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrinc
 	*wire.ListPolicyPrincipalsResponse, error,
 ) {
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.PrincipalPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
+	p := fleet.PrincipalPage{Ascending: opt.Value(in.AscendingOrder), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListPolicyPrincipals", in.Marker, &p.After); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -91,7 +92,7 @@ func (a *API) listRoleAliases(ctx context.Context, in *wire.ListRoleAliasesReque
 	*wire.ListRoleAliasesResponse, error,
 ) {
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.RoleAliasPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
+	p := fleet.RoleAliasPage{Ascending: opt.Value(in.AscendingOrder), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListRoleAliases", in.Marker, &p.After); err != nil {
 		return nil, err
 	}

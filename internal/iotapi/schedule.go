@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -50,7 +51,7 @@ func (a *API) createScheduledAudit(ctx context.Context, in *wire.CreateScheduled
 
 func recurrence(frequency, dayOfMonth, dayOfWeek *string) audit.Recurrence {
 	return audit.Recurrence{
-		Frequency: audit.Frequency(value(frequency)), DayOfMonth: value(dayOfMonth), DayOfWeek: value(dayOfWeek),
+		Frequency: audit.Frequency(opt.Value(frequency)), DayOfMonth: opt.Value(dayOfMonth), DayOfWeek: opt.Value(dayOfWeek),
 	}
 }
 
@@ -62,7 +63,7 @@ func (a *API) describeScheduledAudit(ctx context.Context, in *wire.DescribeSched
 		return nil, err
 	}
 	return &wire.DescribeScheduledAuditResponse{
-		Frequency: text(sch.Frequency), DayOfMonth: text(sch.DayOfMonth), DayOfWeek: text(sch.DayOfWeek),
+		Frequency: opt.Text(sch.Frequency), DayOfMonth: opt.Text(sch.DayOfMonth), DayOfWeek: opt.Text(sch.DayOfWeek),
 		TargetCheckNames: sch.Checks, ScheduledAuditName: &sch.Name, ScheduledAuditARN: scheduleARN(ctx, sch.Name),
 	}, nil
 }
@@ -104,7 +105,7 @@ func (a *API) listScheduledAudits(ctx context.Context, in *wire.ListScheduledAud
 	for _, sch := range list {
 		out.ScheduledAudits = append(out.ScheduledAudits, wire.ScheduledAuditMetadata{
 			ScheduledAuditName: &sch.Name, ScheduledAuditARN: scheduleARN(ctx, sch.Name),
-			Frequency: text(sch.Frequency), DayOfMonth: text(sch.DayOfMonth), DayOfWeek: text(sch.DayOfWeek),
+			Frequency: opt.Text(sch.Frequency), DayOfMonth: opt.Text(sch.DayOfMonth), DayOfWeek: opt.Text(sch.DayOfWeek),
 		})
 		after = sch.Name
 	}

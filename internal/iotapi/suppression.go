@@ -5,6 +5,7 @@ import (
 
 	"github.com/cordon-iot/cordon/internal/audit"
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -39,9 +40,9 @@ func (a *API) suppressionOperations() []awswire.Served {
 func (a *API) suppressionKey(ctx context.Context, check *string, id *wire.ResourceIdentifier) (
 	audit.SuppressionKey, error,
 ) {
-	found := a.Audits.Checks.Named(value(check))
+	found := a.Audits.Checks.Named(opt.Value(check))
 	if found == nil {
-		return audit.SuppressionKey{}, audit.UnknownCheck(value(check))
+		return audit.SuppressionKey{}, audit.UnknownCheck(opt.Value(check))
 	}
 	return suppressible(scope(ctx), found, id)
 }
@@ -110,7 +111,7 @@ func (a *API) listAuditSuppressions(ctx context.Context, in *wire.ListAuditSuppr
 ) {
 	n := awswire.PageSize(in.MaxResults)
 	q := audit.SuppressionQuery{
-		Check: value(in.CheckName), Descending: in.AscendingOrder != nil && !*in.AscendingOrder, Limit: n + 1,
+		Check: opt.Value(in.CheckName), Descending: in.AscendingOrder != nil && !*in.AscendingOrder, Limit: n + 1,
 	}
 	switch {
 	case q.Check != "" && a.Audits.Checks.Named(q.Check) == nil:
@@ -148,6 +149,7 @@ func (a *API) listAuditSuppressions(ctx context.Context, in *wire.ListAuditSuppr
 func suppressionOut(s *audit.Suppression) wire.AuditSuppression {
 	return wire.AuditSuppression{
 		CheckName: &s.Check, ResourceIdentifier: identifier(audit.Resource{Type: s.Type, Key: s.Key}),
-		ExpirationDate: moment(s.Expires), SuppressIndefinitely: new(s.Expires.IsZero()), Description: text(s.Description),
+		ExpirationDate: opt.Time(s.Expires), SuppressIndefinitely: new(s.Expires.IsZero()),
+		Description: opt.Text(s.Description),
 	}
 }

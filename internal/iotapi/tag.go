@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -34,7 +35,7 @@ func (a *API) tagOperations() []awswire.Served {
 func tags(list []wire.Tag) ([]fleet.Tag, error) {
 	out := make([]fleet.Tag, len(list))
 	for i, t := range list {
-		out[i] = fleet.Tag{Key: value(t.Key), Value: value(t.Value)}
+		out[i] = fleet.Tag{Key: opt.Value(t.Key), Value: opt.Value(t.Value)}
 	}
 	return out, fleet.CheckTags(out)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -44,30 +45,30 @@ func (a *API) targetOperations() []awswire.Served {
 }
 
 func (a *API) attachPolicy(ctx context.Context, in *wire.AttachPolicyRequest) (*wire.AttachPolicyResponse, error) {
-	t, err := fleet.ParseTarget(scope(ctx), value(in.Target))
+	t, err := fleet.ParseTarget(scope(ctx), opt.Value(in.Target))
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Store.AttachPolicy(ctx, scope(ctx), value(in.PolicyName), t)
+	return nil, a.Store.AttachPolicy(ctx, scope(ctx), opt.Value(in.PolicyName), t)
 }
 
 func (a *API) detachPolicy(ctx context.Context, in *wire.DetachPolicyRequest) (*wire.DetachPolicyResponse, error) {
-	t, err := fleet.ParseTarget(scope(ctx), value(in.Target))
+	t, err := fleet.ParseTarget(scope(ctx), opt.Value(in.Target))
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Store.DetachPolicy(ctx, scope(ctx), value(in.PolicyName), t)
+	return nil, a.Store.DetachPolicy(ctx, scope(ctx), opt.Value(in.PolicyName), t)
 }
 
 func (a *API) listAttachedPolicies(ctx context.Context, in *wire.ListAttachedPoliciesRequest) (
 	*wire.ListAttachedPoliciesResponse, error,
 ) {
-	t, err := fleet.ParseTarget(scope(ctx), value(in.Target))
+	t, err := fleet.ParseTarget(scope(ctx), opt.Value(in.Target))
 	if err != nil {
 		return nil, err
 	}
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.AttachedPage{Parents: value(in.Recursive), Limit: n + 1}
+	p := fleet.AttachedPage{Parents: opt.Value(in.Recursive), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListAttachedPolicies", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (a *API) listTargetsForPolicy(ctx context.Context, in *wire.ListTargetsForP
 	if err := a.Pages.Open(ctx, "ListTargetsForPolicy", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
-	list, err := a.Store.PolicyTargets(ctx, scope(ctx), value(in.PolicyName), p)
+	list, err := a.Store.PolicyTargets(ctx, scope(ctx), opt.Value(in.PolicyName), p)
 	if err != nil {
 		return nil, err
 	}

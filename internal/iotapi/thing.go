@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -39,7 +40,7 @@ func (a *API) thingOperations() []awswire.Served {
 
 func (a *API) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
 	t, err := fleet.NewThing(fleet.Thing{
-		Name: *in.ThingName, ID: fleet.NewThingID(), Type: value(in.ThingTypeName), Created: a.Now(),
+		Name: *in.ThingName, ID: fleet.NewThingID(), Type: opt.Value(in.ThingTypeName), Created: a.Now(),
 	}, attributes(in.AttributePayload))
 	if err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func attributes(in *wire.AttributePayload) fleet.AttributeUpdate {
 	if in == nil {
 		return fleet.AttributeUpdate{}
 	}
-	return fleet.AttributeUpdate{Values: in.Attributes, Merge: value(in.Merge)}
+	return fleet.AttributeUpdate{Values: in.Attributes, Merge: opt.Value(in.Merge)}
 }
 
 func (a *API) describeThing(ctx context.Context, in *wire.DescribeThingRequest) (*wire.DescribeThingResponse, error) {
@@ -67,14 +68,15 @@ func (a *API) describeThing(ctx context.Context, in *wire.DescribeThingRequest) 
 	}
 	return &wire.DescribeThingResponse{
 		DefaultClientID: &t.Name, ThingName: &t.Name, ThingID: &t.ID, ThingARN: new(scope(ctx).ARN("thing", t.Name)),
-		ThingTypeName: text(t.Type), Attributes: t.Attributes, Version: &t.Version,
+		ThingTypeName: opt.Text(t.Type), Attributes: t.Attributes, Version: &t.Version,
 	}, nil
 }
 
 func (a *API) updateThing(ctx context.Context, in *wire.UpdateThingRequest) (*wire.UpdateThingResponse, error) {
 	return nil, a.Store.UpdateThing(ctx, scope(ctx), *in.ThingName, func(t *fleet.Thing) error {
 		return t.Update(fleet.ThingUpdate{
-			Attributes: attributes(in.AttributePayload), Type: value(in.ThingTypeName), RemoveType: value(in.RemoveThingType),
+			Attributes: attributes(in.AttributePayload), Type: opt.Value(in.ThingTypeName),
+			RemoveType: opt.Value(in.RemoveThingType),
 		}, in.ExpectedVersion)
 	})
 }
@@ -91,7 +93,7 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 		return nil, err
 	}
 	n := awswire.PageSize(in.MaxResults)
-	q := fleet.ThingQuery{Type: value(in.ThingTypeName), Filter: filter, Limit: n + 1}
+	q := fleet.ThingQuery{Type: opt.Value(in.ThingTypeName), Filter: filter, Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListThings", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}
@@ -103,7 +105,7 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 	out := &wire.ListThingsResponse{Things: []wire.ThingAttribute{}}
 	for _, t := range list {
 		out.Things = append(out.Things, wire.ThingAttribute{
-			ThingName: &t.Name, ThingTypeName: text(t.Type), ThingARN: new(scope(ctx).ARN("thing", t.Name)),
+			ThingName: &t.Name, ThingTypeName: opt.Text(t.Type), ThingARN: new(scope(ctx).ARN("thing", t.Name)),
 			Attributes: t.Attributes, Version: &t.Version,
 		})
 		q.After = q.Position(t)
@@ -115,7 +117,7 @@ func (a *API) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire
 // thingFilter reads which things are asked for: with a name alone, those that
 // have the attribute.
 func thingFilter(in *wire.ListThingsRequest) (fleet.AttributeFilter, error) {
-	prefix := value(in.UsePrefixAttributeValue)
+	prefix := opt.Value(in.UsePrefixAttributeValue)
 	switch {
 	case in.AttributeName == nil && in.AttributeValue != nil:
 		return fleet.AttributeFilter{}, fault.New(fault.Invalid, "attributeValue needs an attributeName")
@@ -123,6 +125,6 @@ func thingFilter(in *wire.ListThingsRequest) (fleet.AttributeFilter, error) {
 		return fleet.AttributeFilter{}, fault.New(fault.Invalid, "usePrefixAttributeValue needs an attributeValue")
 	}
 	return fleet.AttributeFilter{
-		Name: value(in.AttributeName), Value: value(in.AttributeValue), Prefix: prefix || in.AttributeValue == nil,
+		Name: opt.Value(in.AttributeName), Value: opt.Value(in.AttributeValue), Prefix: prefix || in.AttributeValue == nil,
 	}, nil
 }

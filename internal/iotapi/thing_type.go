@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
 )
@@ -70,7 +71,8 @@ func typeUpdate(in *wire.ThingTypeProperties) fleet.TypeUpdate {
 	u.Propagations = []fleet.Propagation{} // a configuration without any takes them away
 	for _, p := range in.MQTT5Configuration.PropagatingAttributes {
 		u.Propagations = append(u.Propagations, fleet.Propagation{
-			UserProperty: value(p.UserPropertyKey), Thing: value(p.ThingAttribute), Connection: value(p.ConnectionAttribute),
+			UserProperty: opt.Value(p.UserPropertyKey), Thing: opt.Value(p.ThingAttribute),
+			Connection: opt.Value(p.ConnectionAttribute),
 		})
 	}
 	return u
@@ -79,7 +81,7 @@ func typeUpdate(in *wire.ThingTypeProperties) fleet.TypeUpdate {
 // typeOut is what the owner of a thing type said of it, on the wire.
 func typeOut(t *fleet.ThingType) *wire.ThingTypeProperties {
 	out := &wire.ThingTypeProperties{
-		ThingTypeDescription: text(t.Description), SearchableAttributes: t.Searchable,
+		ThingTypeDescription: opt.Text(t.Description), SearchableAttributes: t.Searchable,
 	}
 	if len(t.Propagations) == 0 {
 		return out
@@ -88,7 +90,7 @@ func typeOut(t *fleet.ThingType) *wire.ThingTypeProperties {
 	for _, p := range t.Propagations {
 		out.MQTT5Configuration.PropagatingAttributes = append(out.MQTT5Configuration.PropagatingAttributes,
 			wire.PropagatingAttribute{
-				UserPropertyKey: &p.UserProperty, ThingAttribute: text(p.Thing), ConnectionAttribute: text(p.Connection),
+				UserPropertyKey: &p.UserProperty, ThingAttribute: opt.Text(p.Thing), ConnectionAttribute: opt.Text(p.Connection),
 			})
 	}
 	return out
@@ -96,7 +98,7 @@ func typeOut(t *fleet.ThingType) *wire.ThingTypeProperties {
 
 func typeMetadata(t *fleet.ThingType) *wire.ThingTypeMetadata {
 	return &wire.ThingTypeMetadata{
-		Deprecated: new(!t.Deprecated.IsZero()), DeprecationDate: moment(t.Deprecated), CreationDate: moment(t.Created),
+		Deprecated: new(!t.Deprecated.IsZero()), DeprecationDate: opt.Time(t.Deprecated), CreationDate: opt.Time(t.Created),
 	}
 }
 
@@ -125,7 +127,7 @@ func (a *API) deprecateThingType(ctx context.Context, in *wire.DeprecateThingTyp
 	*wire.DeprecateThingTypeResponse, error,
 ) {
 	return nil, a.Store.UpdateThingType(ctx, scope(ctx), *in.ThingTypeName, func(t *fleet.ThingType) error {
-		if value(in.UndoDeprecate) {
+		if opt.Value(in.UndoDeprecate) {
 			t.Revive()
 		} else {
 			t.Deprecate(a.Now())
@@ -144,7 +146,7 @@ func (a *API) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest
 	*wire.ListThingTypesResponse, error,
 ) {
 	n := awswire.PageSize(in.MaxResults)
-	q := fleet.TypeQuery{Prefix: value(in.ThingTypeName), Limit: n + 1}
+	q := fleet.TypeQuery{Prefix: opt.Value(in.ThingTypeName), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListThingTypes", in.NextToken, &q.After); err != nil {
 		return nil, err
 	}

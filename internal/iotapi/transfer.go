@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/iotapi/wire"
@@ -43,7 +44,7 @@ func (a *API) transferCertificate(ctx context.Context, in *wire.TransferCertific
 ) {
 	s := scope(ctx)
 	t := &fleet.Transfer{
-		Certificate: value(in.CertificateID), To: value(in.TargetAwsAccount), Message: value(in.TransferMessage),
+		Certificate: opt.Value(in.CertificateID), To: opt.Value(in.TargetAwsAccount), Message: opt.Value(in.TransferMessage),
 	}
 	if t.To == s.Account {
 		return nil, fault.New(fault.Invalid, "targetAwsAccount is the account that has the certificate")
@@ -58,26 +59,26 @@ func (a *API) transferCertificate(ctx context.Context, in *wire.TransferCertific
 func (a *API) acceptCertificateTransfer(ctx context.Context, in *wire.AcceptCertificateTransferRequest) (
 	*wire.AcceptCertificateTransferResponse, error,
 ) {
-	return nil, a.Store.AcceptTransfer(ctx, scope(ctx), value(in.CertificateID), value(in.SetAsActive))
+	return nil, a.Store.AcceptTransfer(ctx, scope(ctx), opt.Value(in.CertificateID), opt.Value(in.SetAsActive))
 }
 
 func (a *API) rejectCertificateTransfer(ctx context.Context, in *wire.RejectCertificateTransferRequest) (
 	*wire.RejectCertificateTransferResponse, error,
 ) {
-	return nil, a.Store.RejectTransfer(ctx, scope(ctx), value(in.CertificateID), value(in.RejectReason))
+	return nil, a.Store.RejectTransfer(ctx, scope(ctx), opt.Value(in.CertificateID), opt.Value(in.RejectReason))
 }
 
 func (a *API) cancelCertificateTransfer(ctx context.Context, in *wire.CancelCertificateTransferRequest) (
 	*wire.CancelCertificateTransferResponse, error,
 ) {
-	return nil, a.Store.CancelTransfer(ctx, scope(ctx), value(in.CertificateID))
+	return nil, a.Store.CancelTransfer(ctx, scope(ctx), opt.Value(in.CertificateID))
 }
 
 func (a *API) listOutgoingCertificates(ctx context.Context, in *wire.ListOutgoingCertificatesRequest) (
 	*wire.ListOutgoingCertificatesResponse, error,
 ) {
 	n := awswire.PageSize(in.PageSize)
-	p := fleet.TransferPage{Ascending: value(in.AscendingOrder), Limit: n + 1}
+	p := fleet.TransferPage{Ascending: opt.Value(in.AscendingOrder), Limit: n + 1}
 	if err := a.Pages.Open(ctx, "ListOutgoingCertificates", in.Marker, &p.After); err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func (a *API) listOutgoingCertificates(ctx context.Context, in *wire.ListOutgoin
 	for i, t := range list {
 		out.OutgoingCertificates[i] = wire.OutgoingCertificate{
 			CertificateARN: new(scope(ctx).ARN("cert", t.Certificate)), CertificateID: &t.Certificate, TransferredTo: &t.To,
-			TransferDate: &t.Transferred, TransferMessage: text(t.Message), CreationDate: &t.Created,
+			TransferDate: &t.Transferred, TransferMessage: opt.Text(t.Message), CreationDate: &t.Created,
 		}
 		p.After = t.N
 	}
@@ -116,7 +117,7 @@ func transferData(t *fleet.Transfer) *wire.TransferData {
 		return nil
 	}
 	d := &wire.TransferData{
-		TransferMessage: text(t.Message), RejectReason: text(t.Reason), TransferDate: &t.Transferred,
+		TransferMessage: opt.Text(t.Message), RejectReason: opt.Text(t.Reason), TransferDate: &t.Transferred,
 	}
 	switch t.State {
 	case fleet.TransferAccepted:

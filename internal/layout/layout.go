@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/fault"},
 	{"internal/quota", "internal/seal", "internal/mqtt", "internal/fleetfile", "internal/guard", "internal/policy",
 		"internal/fleetindex",
-		"internal/pki/keyquality",
+		"internal/pki/keyquality", "internal/awswire/opt",
 		"internal/awswire/restjson", "internal/awswire/query", "internal/awswire/sigv4", "internal/awswire/pagetoken"},
 	{"internal/pki", "internal/awswire", "internal/config", "internal/ops", "internal/durable", "internal/mqtt/mqtttest"},
 	{"internal/iotapi/wire", "internal/iotdata/wire", "internal/cordonapi/wire", "internal/awswire/gen",

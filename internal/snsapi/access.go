@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/snsapi/wire"
 )
@@ -12,7 +13,7 @@ import (
 // on every resource. Source: Service Authorization Reference, Amazon SNS.
 var access = map[string]awswire.Access{
 	"CreateTopic": awswire.On(func(ctx context.Context, in *wire.CreateTopicInput) []awswire.Need {
-		arn := notify.TopicARN{Scope: scopeOf(ctx), Name: value(in.Name)}
+		arn := notify.TopicARN{Scope: scopeOf(ctx), Name: opt.Value(in.Name)}
 		return []awswire.Need{{Action: "sns:CreateTopic", Resource: arn.String(), Keys: tagKeys(in.Tags)}}
 	}),
 	"DeleteTopic": onTopic("DeleteTopic", func(in *wire.DeleteTopicInput) *string { return in.TopicARN }),
@@ -21,8 +22,8 @@ var access = map[string]awswire.Access{
 	"SetTopicAttributes": onTopic("SetTopicAttributes",
 		func(in *wire.SetTopicAttributesInput) *string { return in.TopicARN }),
 	"Subscribe": awswire.On(func(_ context.Context, in *wire.SubscribeInput) []awswire.Need {
-		return []awswire.Need{{Action: "sns:Subscribe", Resource: value(in.TopicARN), Keys: map[string][]string{
-			"sns:Protocol": {value(in.Protocol)}, "sns:Endpoint": {value(in.Endpoint)},
+		return []awswire.Need{{Action: "sns:Subscribe", Resource: opt.Value(in.TopicARN), Keys: map[string][]string{
+			"sns:Protocol": {opt.Value(in.Protocol)}, "sns:Endpoint": {opt.Value(in.Endpoint)},
 		}}}
 	}),
 	"ConfirmSubscription": onTopic("ConfirmSubscription",
@@ -32,10 +33,10 @@ var access = map[string]awswire.Access{
 	"Publish":      onTopic("Publish", func(in *wire.PublishInput) *string { return in.TopicARN }),
 	"PublishBatch": onTopic("Publish", func(in *wire.PublishBatchInput) *string { return in.TopicARN }),
 	"TagResource": awswire.On(func(_ context.Context, in *wire.TagResourceRequest) []awswire.Need {
-		return []awswire.Need{{Action: "sns:TagResource", Resource: value(in.ResourceARN), Keys: tagKeys(in.Tags)}}
+		return []awswire.Need{{Action: "sns:TagResource", Resource: opt.Value(in.ResourceARN), Keys: tagKeys(in.Tags)}}
 	}),
 	"UntagResource": awswire.On(func(_ context.Context, in *wire.UntagResourceRequest) []awswire.Need {
-		return []awswire.Need{{Action: "sns:UntagResource", Resource: value(in.ResourceARN), Keys: map[string][]string{
+		return []awswire.Need{{Action: "sns:UntagResource", Resource: opt.Value(in.ResourceARN), Keys: map[string][]string{
 			"aws:TagKeys": in.TagKeys,
 		}}}
 	}),
@@ -46,7 +47,7 @@ var access = map[string]awswire.Access{
 // onTopic is the access to an operation on one topic.
 func onTopic[In any](action string, arn func(*In) *string) awswire.Access {
 	return awswire.On(func(_ context.Context, in *In) []awswire.Need {
-		return []awswire.Need{{Action: "sns:" + action, Resource: value(arn(in))}}
+		return []awswire.Need{{Action: "sns:" + action, Resource: opt.Value(arn(in))}}
 	})
 }
 
@@ -57,8 +58,8 @@ func tagKeys(tags []wire.Tag) map[string][]string {
 	}
 	keys := map[string][]string{}
 	for _, t := range tags {
-		keys["aws:RequestTag/"+value(t.Key)] = []string{value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], value(t.Key))
+		keys["aws:RequestTag/"+opt.Value(t.Key)] = []string{opt.Value(t.Value)}
+		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], opt.Value(t.Key))
 	}
 	return keys
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/notify"
@@ -107,7 +108,7 @@ func isOwn(ctx context.Context, arn notify.TopicARN) bool { return arn.Account =
 // account that has no policy of its own, so that nobody was ever permitted to
 // use it, does not exist.
 func (a *api) topicOf(ctx context.Context, text *string) (notify.TopicARN, error) {
-	arn, err := notify.ParseTopicARN(value(text))
+	arn, err := notify.ParseTopicARN(opt.Value(text))
 	if err == nil {
 		err = inRegion(ctx, arn)
 	}
@@ -124,7 +125,7 @@ func (a *api) topicOf(ctx context.Context, text *string) (notify.TopicARN, error
 // subscriptionOf reads the ARN of a subscription. One of another account does
 // not exist for who signs.
 func subscriptionOf(ctx context.Context, text *string) (notify.SubscriptionARN, error) {
-	arn, err := notify.ParseSubscriptionARN(value(text))
+	arn, err := notify.ParseSubscriptionARN(opt.Value(text))
 	if err == nil {
 		err = inRegion(ctx, arn.Topic)
 	}
@@ -132,13 +133,6 @@ func subscriptionOf(ctx context.Context, text *string) (notify.SubscriptionARN, 
 		err = notify.NoSubscription()
 	}
 	return arn, err
-}
-
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
 }
 
 // as gives faults of one code another that this API tells apart from it.

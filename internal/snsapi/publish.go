@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/snsapi/wire"
@@ -21,7 +22,7 @@ func (a *api) publish(ctx context.Context, in *wire.PublishInput) (*wire.Publish
 		return nil, err
 	}
 	list := []notify.Message{{
-		Subject: value(in.Subject), Structure: value(in.MessageStructure), Body: value(in.Message),
+		Subject: opt.Value(in.Subject), Structure: opt.Value(in.MessageStructure), Body: opt.Value(in.Message),
 		Attributes: attributesOf(in.MessageAttributes),
 	}}
 	if err := list[0].Check(); err != nil {
@@ -41,7 +42,7 @@ func attributesOf(in map[string]wire.MessageAttributeValue) map[string]notify.At
 	}
 	out := make(map[string]notify.Attribute, len(in))
 	for name, v := range in {
-		a := notify.Attribute{Type: value(v.DataType), Value: value(v.StringValue)}
+		a := notify.Attribute{Type: opt.Value(v.DataType), Value: opt.Value(v.StringValue)}
 		if strings.HasPrefix(a.Type, "Binary") {
 			a.Value = base64.StdEncoding.EncodeToString(v.BinaryValue)
 		}
@@ -91,7 +92,7 @@ func (a *api) publishBatch(ctx context.Context, in *wire.PublishBatchInput) (*wi
 
 func messageOf(e *wire.PublishBatchRequestEntry) notify.Message {
 	return notify.Message{
-		Subject: value(e.Subject), Structure: value(e.MessageStructure), Body: value(e.Message),
+		Subject: opt.Value(e.Subject), Structure: opt.Value(e.MessageStructure), Body: opt.Value(e.Message),
 		Attributes: attributesOf(e.MessageAttributes),
 	}
 }
@@ -106,7 +107,7 @@ func checkBatch(list []wire.PublishBatchRequestEntry) error {
 	}
 	seen, size := map[string]bool{}, 0
 	for i := range list {
-		id := value(list[i].ID)
+		id := opt.Value(list[i].ID)
 		if !batchID.MatchString(id) {
 			return fault.New(wire.BatchBadID, "The Id of a batch entry in a batch request doesn't abide by the specification.")
 		}

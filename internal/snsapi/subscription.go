@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/notify"
 	"github.com/cordon-iot/cordon/internal/snsapi/wire"
@@ -26,13 +27,14 @@ func (a *api) subscribe(ctx context.Context, in *wire.SubscribeInput) (*wire.Sub
 		return nil, fault.New(fault.Denied, "Only the account of a topic subscribes to it")
 	}
 	u, err := a.Topics.Subscribe(ctx, notify.Endpoint{
-		Topic: arn, Protocol: notify.Protocol(value(in.Protocol)), Address: value(in.Endpoint), Attributes: in.Attributes,
+		Topic: arn, Protocol: notify.Protocol(opt.Value(in.Protocol)), Address: opt.Value(in.Endpoint),
+		Attributes: in.Attributes,
 	})
 	if err != nil {
 		return nil, as(err, fault.Limit, wire.SubscriptionLimit)
 	}
 	text := u.ARN.String()
-	if u.State != notify.Confirmed && !value(in.ReturnSubscriptionARN) {
+	if u.State != notify.Confirmed && !opt.Value(in.ReturnSubscriptionARN) {
 		text = pendingAnswer
 	}
 	return &wire.SubscribeResponse{SubscriptionARN: &text}, nil
@@ -41,7 +43,7 @@ func (a *api) subscribe(ctx context.Context, in *wire.SubscribeInput) (*wire.Sub
 func (a *api) confirmSubscription(ctx context.Context, in *wire.ConfirmSubscriptionInput) (
 	*wire.ConfirmSubscriptionResponse, error,
 ) {
-	arn, err := notify.ParseTopicARN(value(in.TopicARN))
+	arn, err := notify.ParseTopicARN(opt.Value(in.TopicARN))
 	if err == nil {
 		err = inRegion(ctx, arn)
 	}
@@ -49,14 +51,14 @@ func (a *api) confirmSubscription(ctx context.Context, in *wire.ConfirmSubscript
 		return nil, err
 	}
 	guarded := false
-	switch strings.ToLower(value(in.AuthenticateOnUnsubscribe)) {
+	switch strings.ToLower(opt.Value(in.AuthenticateOnUnsubscribe)) {
 	case "", "false":
 	case "true":
 		guarded = signed(ctx)
 	default:
 		return nil, fault.New(fault.Invalid, "Invalid parameter: AuthenticateOnUnsubscribe")
 	}
-	u, err := a.Topics.Confirm(ctx, arn, value(in.Token), guarded)
+	u, err := a.Topics.Confirm(ctx, arn, opt.Value(in.Token), guarded)
 	if err != nil {
 		return nil, err
 	}
@@ -173,5 +175,5 @@ func (a *api) setSubscriptionAttributes(ctx context.Context, in *wire.SetSubscri
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Topics.SetSubscriptionAttribute(ctx, arn, value(in.AttributeName), value(in.AttributeValue))
+	return nil, a.Topics.SetSubscriptionAttribute(ctx, arn, opt.Value(in.AttributeName), opt.Value(in.AttributeValue))
 }

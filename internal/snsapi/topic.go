@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/notify"
@@ -11,7 +12,7 @@ import (
 )
 
 func (a *api) createTopic(ctx context.Context, in *wire.CreateTopicInput) (*wire.CreateTopicResponse, error) {
-	arn := notify.TopicARN{Scope: scopeOf(ctx), Name: value(in.Name)}
+	arn := notify.TopicARN{Scope: scopeOf(ctx), Name: opt.Value(in.Name)}
 	t, err := a.Topics.CreateTopic(ctx, arn, in.Attributes, tagsOf(in.Tags))
 	if err != nil {
 		return nil, err
@@ -71,13 +72,13 @@ func (a *api) setTopicAttributes(ctx context.Context, in *wire.SetTopicAttribute
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Topics.SetTopicAttribute(ctx, arn, value(in.AttributeName), value(in.AttributeValue))
+	return nil, a.Topics.SetTopicAttribute(ctx, arn, opt.Value(in.AttributeName), opt.Value(in.AttributeValue))
 }
 
 // taggedTopic reads the ARN of a topic of the caller's whose tags a call is
 // about.
 func taggedTopic(ctx context.Context, text *string) (notify.TopicARN, error) {
-	arn, err := notify.ParseTopicARN(value(text))
+	arn, err := notify.ParseTopicARN(opt.Value(text))
 	if err != nil {
 		return arn, fault.New(fault.Invalid, "Invalid parameter: ResourceArn")
 	}
@@ -132,7 +133,7 @@ func (a *api) listTagsForResource(ctx context.Context, in *wire.ListTagsForResou
 func tagsOf(list []wire.Tag) []fleet.Tag {
 	var tags []fleet.Tag
 	for _, t := range list {
-		tags = append(tags, fleet.Tag{Key: value(t.Key), Value: value(t.Value)})
+		tags = append(tags, fleet.Tag{Key: opt.Value(t.Key), Value: opt.Value(t.Value)})
 	}
 	return tags
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
+	"github.com/cordon-iot/cordon/internal/awswire/opt"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/stsapi/wire"
@@ -98,23 +99,15 @@ func (a *api) assumeRole(ctx context.Context, in *wire.AssumeRoleRequest) (*wire
 // requestOf is what is asked for, of a request that may not be valid.
 func requestOf(in *wire.AssumeRoleRequest) *identity.AssumeRequest {
 	out := &identity.AssumeRequest{
-		RoleARN: value(in.RoleARN), SessionName: value(in.RoleSessionName), ExternalID: value(in.ExternalID),
-		Duration: time.Duration(value(in.DurationSeconds)) * time.Second, Policy: value(in.Policy),
-		TransitiveTagKeys: in.TransitiveTagKeys, SourceIdentity: value(in.SourceIdentity),
+		RoleARN: opt.Value(in.RoleARN), SessionName: opt.Value(in.RoleSessionName), ExternalID: opt.Value(in.ExternalID),
+		Duration: time.Duration(opt.Value(in.DurationSeconds)) * time.Second, Policy: opt.Value(in.Policy),
+		TransitiveTagKeys: in.TransitiveTagKeys, SourceIdentity: opt.Value(in.SourceIdentity),
 	}
 	for _, p := range in.PolicyARNs {
-		out.PolicyARNs = append(out.PolicyARNs, value(p.ARN))
+		out.PolicyARNs = append(out.PolicyARNs, opt.Value(p.ARN))
 	}
 	for _, t := range in.Tags {
-		out.Tags = append(out.Tags, identity.Tag{Key: value(t.Key), Value: value(t.Value)})
+		out.Tags = append(out.Tags, identity.Tag{Key: opt.Value(t.Key), Value: opt.Value(t.Value)})
 	}
 	return out
-}
-
-// value is what a pointer points to, or the zero value.
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
 }
