@@ -39,7 +39,8 @@ type SliceStore interface {
 	// SaveFindings stores findings.
 	SaveFindings(ctx context.Context, tx durable.Tx, t *Task, findings []Finding) error
 
-	// AuditConfigurationIn reads the configuration of a scope; nil is none.
+	// AuditConfigurationIn reads the configuration of a scope, on tx unless that is
+	// nil; a nil configuration is none.
 	AuditConfigurationIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*Configuration, error)
 	LoggingOptionsIn(ctx context.Context, tx durable.Tx, scope fleet.Scope) (*fleet.LoggingOptions, error)
 	CACertificatePage(ctx context.Context, tx durable.Tx, scope fleet.Scope, p Page) ([]fleet.CACertificate, error)

@@ -12,12 +12,23 @@ import (
 // permit fails those checks in progress that the audit role of the account does
 // not allow. It is asked before every slice, for a role may lose what it has.
 func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
+	refused, err := e.refusals(ctx, tx, t)
+	for name, why := range refused {
+		state := t.States[name]
+		state.Status, state.ErrorCode, state.Message = CheckFailed, ErrorInsufficientPermissions, why
+	}
+	return err
+}
+
+// refusals says which of the checks in progress the audit role does not allow, and
+// why. It reads on tx unless that is nil.
+func (e *Engine) refusals(ctx context.Context, tx durable.Tx, t *Task) (map[string]string, error) {
 	if e.Roles == nil {
-		return nil
+		return nil, nil
 	}
 	config, err := e.Store.AuditConfigurationIn(ctx, tx, t.Scope)
 	if err != nil {
-		return fmt.Errorf("read audit role: %w", err)
+		return nil, fmt.Errorf("read audit role: %w", err)
 	}
 	arn := ""
 	if config != nil {
@@ -27,23 +38,27 @@ func (e *Engine) permit(ctx context.Context, tx durable.Tx, t *Task) error {
 		Account: t.Scope.Account, Region: t.Scope.Region, ARN: arn, Source: t.Scope.ARN("audittask", t.ID),
 	})
 	if err != nil {
-		return fmt.Errorf("read audit role: %w", err)
+		return nil, fmt.Errorf("read audit role: %w", err)
 	}
+	refused := map[string]string{}
 	for _, name := range t.Checks {
-		check, state := e.Checks.Named(name), t.States[name]
-		if check == nil || state.Status != CheckInProgress && state.Status != CheckWaiting {
+		check := e.Checks.Named(name)
+		if check == nil || !t.States[name].open() {
 			continue
 		}
-		refusal, err := role.Refusal(check.Asks(t.Scope))
+		why, err := role.Refusal(check.Asks(t.Scope))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if refusal != "" {
-			state.Status, state.ErrorCode, state.Message = CheckFailed, ErrorInsufficientPermissions, refusal
+		if why != "" {
+			refused[name] = why
 		}
 	}
-	return nil
+	return refused, nil
 }
+
+// open reports whether a check has no result yet.
+func (s *CheckState) open() bool { return s.Status == CheckInProgress || s.Status == CheckWaiting }
 
 // Asks are the permissions that the audit role must have for a check: those of
 // the calls that would find out what the check judges. What is asked of every

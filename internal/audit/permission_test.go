@@ -90,3 +90,69 @@ func TestACheckThatIsRefusedInTheMiddleLeavesTheOthersWhole(t *testing.T) {
 		t.Errorf("got %+v in an audit that is %s, want all seven policies judged", policies, l.task.Status)
 	}
 }
+
+// fetches counts how often lists were collected, and asks each time whether that
+// is still wanted once the role has lost what it had.
+type fetches struct {
+	n      int
+	role   *oneRole
+	wanted []bool
+}
+
+func (f *fetches) Collect(ctx context.Context, r Collection) error {
+	f.n++
+	for _, document := range []string{f.role.document, refusing} {
+		f.role.document = document
+		wanted, err := r.Wanted(ctx)
+		if err != nil {
+			return err
+		}
+		f.wanted = append(f.wanted, wanted)
+	}
+	return nil
+}
+
+const refusing = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
+
+func (l *lists) Audit(context.Context, fleet.Scope, string) (*Task, error) { return l.task, nil }
+
+// Nothing is fetched for an audit whose role may not read what is fetched.
+func TestListsAreCollectedForARoleThatMayReadCertificates(t *testing.T) {
+	const allowing = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"%s","Resource":"*"}}`
+	for _, tt := range []struct {
+		name, document string
+		status         CheckStatus
+		want           int
+	}{
+		{"a role that may", strings.ReplaceAll(allowing, "%s", "iot:*"), CheckWaiting, 1},
+		{"one that may read something else", strings.ReplaceAll(allowing, "%s", "iot:*Polic*"), CheckWaiting, 0},
+		{"one that may do nothing", refusing, CheckWaiting, 0},
+		{"one that may, for a check that has failed", strings.ReplaceAll(allowing, "%s", "iot:*"), CheckFailed, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			checks := Checks{
+				{Name: "REVOKED", Revocation: true, Certificate: func(Env, *fleet.Certificate) []Violation { return nil }},
+				{Name: "POLICIES", Policy: func(Env, *fleet.PolicyVersion) []Violation { return nil }},
+			}
+			l, role := &lists{}, &oneRole{tt.document}
+			l.task = taskOf()
+			l.task.Scope = fleet.Scope{Account: "111111111111", Region: "eu-west-1"}
+			l.task.Checks = []string{"REVOKED", "POLICIES"}
+			l.task.States = map[string]*CheckState{"REVOKED": {Status: tt.status}, "POLICIES": {Status: CheckInProgress}}
+			f := &fetches{role: role}
+			e := &Engine{
+				Store: l, Checks: checks, Collector: f, Now: time.Now,
+				Roles: &identity.Service{Policies: role, Now: time.Now},
+			}
+			if err := e.Prepare(t.Context(), durable.ID{}); err != nil {
+				t.Fatal(err)
+			}
+			if f.n != tt.want {
+				t.Errorf("got %d collections, want %d", f.n, tt.want)
+			}
+			if f.n == 1 && (len(f.wanted) != 2 || !f.wanted[0] || f.wanted[1]) {
+				t.Errorf("got it wanted %v, want it until the role has lost its permission", f.wanted)
+			}
+		})
+	}
+}

@@ -78,43 +78,63 @@ type RevocationStore interface {
 }
 
 // Prepare waits for what an audit needs to know: it collects revocation lists
-// if there are checks that need them and the audit was not yet through with
-// certificates, and gives what was seen of connections time to be judged. It is
+// if there are checks that need them, which the audit role allows, and the audit
+// was not yet through with certificates, and gives what was seen of connections time to be judged. It is
 // run before every slice, outside of its transaction.
 func (e *Engine) Prepare(ctx context.Context, id durable.ID) error {
-	scope := fleet.Scope{Account: id.Account, Region: id.Region}
-	wanted := func(ctx context.Context) (bool, error) {
-		t, err := e.Store.Audit(ctx, scope, id.Name)
-		if fault.Is(err, fault.NotFound) {
-			return false, nil
-		}
-		return err == nil && t.Status == TaskInProgress, err
-	}
-	t, err := e.Store.Audit(ctx, scope, id.Name)
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return nil
-	case err != nil:
+	t, err := e.inProgress(ctx, id)
+	if err != nil || t == nil {
 		return err
-	case t.Status != TaskInProgress:
-		return nil
 	}
-	if e.Collector != nil && kind(t.Pass) <= certificatePass && e.needsRevocations(t) {
+	needed, err := e.needsRevocations(ctx, t)
+	if err != nil {
+		return err
+	}
+	if needed {
 		err := e.Collector.Collect(ctx, Collection{
-			Scope: scope, Since: t.Started, Until: t.Started.Add(collectTime), Wanted: wanted,
+			Scope: t.Scope, Since: t.Started, Until: t.Started.Add(collectTime),
+			Wanted: func(ctx context.Context) (bool, error) {
+				t, err := e.inProgress(ctx, id)
+				if err != nil || t == nil {
+					return false, err
+				}
+				return e.needsRevocations(ctx, t)
+			},
 		})
 		if err != nil {
 			return fmt.Errorf("collect revocation lists: %w", err)
 		}
 	}
-	return e.awaitConnections(ctx, t, wanted)
+	return e.awaitConnections(ctx, t, func(ctx context.Context) (bool, error) {
+		t, err := e.inProgress(ctx, id)
+		return t != nil, err
+	})
 }
 
-func (e *Engine) needsRevocations(t *Task) bool {
-	return slices.ContainsFunc(t.Checks, func(name string) bool {
+// inProgress returns an audit, or nil when it is over or not there any more.
+func (e *Engine) inProgress(ctx context.Context, id durable.ID) (*Task, error) {
+	t, err := e.Store.Audit(ctx, fleet.Scope{Account: id.Account, Region: id.Region}, id.Name)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil || t.Status != TaskInProgress {
+		return nil, err
+	}
+	return t, nil
+}
+
+// needsRevocations reports whether lists are to be fetched for an audit: what its
+// role may not read is not looked for.
+func (e *Engine) needsRevocations(ctx context.Context, t *Task) (bool, error) {
+	need := func(name string) bool {
 		check := e.Checks.Named(name)
-		return check != nil && check.Revocation
-	})
+		return check != nil && check.Revocation && t.States[name].open()
+	}
+	if e.Collector == nil || kind(t.Pass) > certificatePass || !slices.ContainsFunc(t.Checks, need) {
+		return false, nil
+	}
+	refused, err := e.refusals(ctx, nil, t)
+	return slices.ContainsFunc(t.Checks, func(name string) bool { return need(name) && refused[name] == "" }), err
 }
 
 // knowledge is what a slice knows of revocations.

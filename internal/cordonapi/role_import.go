@@ -102,7 +102,7 @@ func (a *api) importLastAccessed(ctx context.Context, in *wire.ImportLastAccesse
 	for _, s := range in.Services {
 		r.Services = append(r.Services, identity.ServiceAccess{
 			Namespace: strings.ToLower(*s.ServiceNamespace), Name: opt.Value(s.ServiceName),
-			Last: opt.Value(s.LastAuthenticated),
+			Last:   opt.Value(s.LastAuthenticated),
 			Entity: opt.Value(s.LastAuthenticatedEntity), Region: opt.Value(s.LastAuthenticatedRegion),
 			Entities: opt.Value(s.TotalAuthenticatedEntities),
 		})

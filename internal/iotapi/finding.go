@@ -31,7 +31,7 @@ func (a *API) listAuditFindings(ctx context.Context, in *wire.ListAuditFindingsR
 	n := awswire.PageSize(in.MaxResults)
 	q := audit.FindingQuery{
 		TaskID: opt.Value(in.TaskID), From: opt.Value(in.StartTime), To: opt.Value(in.EndTime),
-		Check: opt.Value(in.CheckName),
+		Check:      opt.Value(in.CheckName),
 		Suppressed: in.ListSuppressedFindings, Limit: n,
 	}
 	if byTime {
@@ -102,7 +102,7 @@ func findingOut(f *audit.Finding) *wire.AuditFinding {
 	out := &wire.AuditFinding{
 		FindingID: opt.Text(f.ID), TaskID: opt.Text(f.TaskID), CheckName: opt.Text(f.Check),
 		TaskStartTime: opt.Time(f.TaskStarted),
-		FindingTime: opt.Time(f.Found), Severity: opt.Text(f.Severity), ReasonForNonCompliance: opt.Text(f.Reason),
+		FindingTime:   opt.Time(f.Found), Severity: opt.Text(f.Severity), ReasonForNonCompliance: opt.Text(f.Reason),
 		ReasonForNonComplianceCode: opt.Text(f.ReasonCode), IsSuppressed: &f.Suppressed,
 		NonCompliantResource: &wire.NonCompliantResource{
 			ResourceType: opt.Text(f.Resource.Type), ResourceIdentifier: identifier(f.Resource),

@@ -220,10 +220,13 @@ func (s *Store) AuditConfiguration(ctx context.Context, sc fleet.Scope) (c *audi
 	return c, err
 }
 
-// AuditConfigurationIn reads the configuration of a scope inside a slice; nil is
-// none.
+// AuditConfigurationIn reads the configuration of a scope, on tx unless that is
+// nil; a nil configuration is none.
 func (s *Store) AuditConfigurationIn(ctx context.Context, tx durable.Tx, sc fleet.Scope) (*audit.Configuration, error) {
-	q := s.slice(tx)
+	q := s.read
+	if tx != nil {
+		q = s.slice(tx)
+	}
 	scope, err := s.scope(ctx, q, sc)
 	if err != nil {
 		return nil, err
