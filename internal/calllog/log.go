@@ -187,15 +187,19 @@ func (l *Log) finish() error {
 	return nil
 }
 
-// store writes what waits.
+// store writes what waits. What comes meanwhile waits for the next time, unless
+// there is no next time: each write costs a wait for the disk, and would take
+// only what came during the one before.
 func (l *Log) store(limit time.Duration, ending bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	for {
-		if l.pending == nil {
+	for again := true; again || ending; {
+		again = l.pending != nil // from the last time
+		if !again {
 			if err := l.gather(ctx, ending); err != nil || l.pending == nil {
 				return err
 			}
+			again = len(l.pending.loose) == loosePage
 		}
 		done, err := l.o.Store.SealCalls(ctx, l.pending.batches, l.pending.loose)
 		if err != nil {
@@ -203,6 +207,7 @@ func (l *Log) store(limit time.Duration, ending bool) error {
 		}
 		l.stored(done)
 	}
+	return nil
 }
 
 // stored goes on behind what was stored. Loose lines that another node adopted,

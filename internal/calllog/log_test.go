@@ -19,6 +19,7 @@ type shelf struct {
 	loose  []Loose
 	list   []*Batch
 	asked  int
+	during func() // called while batches are stored
 }
 
 func (s *shelf) LooseCalls(context.Context, string, time.Duration, int) ([]Loose, error) {
@@ -29,6 +30,9 @@ func (s *shelf) LooseCalls(context.Context, string, time.Duration, int) ([]Loose
 }
 
 func (s *shelf) SealCalls(_ context.Context, list []*Batch, loose []int64) (bool, error) {
+	if s.during != nil {
+		s.during()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fails != nil {
@@ -134,6 +138,26 @@ func TestWhatAnotherNodeAdoptedIsLeftToIt(t *testing.T) {
 	text := []byte(s.text(t))
 	if bytes.Count(text, []byte("CreateThing")) != 1 || bytes.Contains(text, []byte("Change")) || s.list[0].Number != 1 {
 		t.Errorf("got %s, want the read alone, in batch 1", text)
+	}
+}
+
+func TestWhatComesDuringAWriteWaitsForTheNext(t *testing.T) {
+	s := &shelf{}
+	l := aLog(s)
+	came := 0
+	s.during = func() {
+		if came++; came < 5 {
+			l.Add(aCall())
+		}
+	}
+	l.Add(aCall())
+	for n := 1; n <= 2; n++ {
+		if err := l.store(time.Minute, false); err != nil || len(s.list) != n {
+			t.Fatalf("got %d batches and %v after write %d", len(s.list), err, n)
+		}
+	}
+	if err := l.store(time.Minute, true); err != nil || len(s.list) != 5 {
+		t.Errorf("got %d batches and %v in the end, want all 5", len(s.list), err)
 	}
 }
 

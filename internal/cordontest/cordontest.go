@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -55,13 +54,7 @@ func Settings(t testing.TB, database string) config.Config {
 		return settings(t, tables.URL(t))
 	}
 	cfg := settings(t, "")
-	file, err := sqliteTables()
-	if err == nil {
-		err = os.WriteFile(filepath.Join(cfg.DataDir, "cordon.db"), file, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	files.Copy(t, cfg.DataDir)
 	return cfg
 }
 

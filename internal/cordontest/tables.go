@@ -4,31 +4,19 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/store"
+	"github.com/cordon-iot/cordon/internal/store/storetest/litetest"
 	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
 )
 
-// tables and sqliteTables are databases with the tables of a Cordon and nothing
-// in them, made once: making them takes longer than most tests.
+// tables and files are databases with the tables of a Cordon and nothing in
+// them, made once: making them takes longer than most tests.
 var (
-	tables       = pgtest.Template{Make: func(url string) error { return makeTables(store.Options{URL: url}) }}
-	sqliteTables = sync.OnceValues(func() ([]byte, error) {
-		dir, err := os.MkdirTemp("", "cordon-tables-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		if err := makeTables(store.Options{Dir: dir}); err != nil {
-			return nil, err
-		}
-		return os.ReadFile(filepath.Join(dir, "cordon.db"))
-	})
+	tables = pgtest.Template{Make: func(url string) error { return makeTables(store.Options{URL: url}) }}
+	files  = litetest.Template{Make: func(dir string) error { return makeTables(store.Options{Dir: dir}) }}
 )
 
 // makeTables does what the first start of a Cordon does before it stores

@@ -42,7 +42,7 @@ var layers = [][]string{
 		"internal/gateway/webstream"},
 	{"internal/gateway"},
 	{"internal/gateway/seen"},
-	{"internal/store/storetest/pgtest", "internal/store/storetest/feedtest"},
+	{"internal/store/storetest/pgtest", "internal/store/storetest/litetest", "internal/store/storetest/feedtest"},
 	{"internal/store", "internal/iotapi", "internal/iotdata", "internal/cordonapi", "internal/iamapi", "internal/stsapi",
 		"internal/snsapi", "internal/cognitoapi", "internal/iotlog", "internal/hook", "internal/pkiweb"},
 	{"internal/store/storetest"},
@@ -102,7 +102,8 @@ var owners = map[string][]string{
 var (
 	support = []string{"internal/awswire/conform", "internal/pki/fixture",
 		"internal/mqtt/mqtttest", "internal/store/storetest",
-		"internal/store/storetest/pgtest", "internal/cordontest", "internal/bench/swarm", "internal/bench/rival"}
+		"internal/store/storetest/pgtest", "internal/store/storetest/litetest", "internal/cordontest",
+		"internal/bench/swarm", "internal/bench/rival"}
 	supposed = append([]string{"internal/bench", "internal/demo"}, support...)
 )
 

@@ -29,8 +29,14 @@ func insertLoose(ctx context.Context, q querier, node string, lines []byte) erro
 func (s *Store) LooseCalls(ctx context.Context, node string, silence time.Duration, limit int) (
 	[]calllog.Loose, error,
 ) {
-	text, a := `SELECT seq, node, lines FROM call_loose WHERE seq > 0 ORDER BY seq LIMIT @limit`, args{"limit": limit}
-	if s.pool != nil {
+	text, a := `SELECT seq, node, lines FROM call_loose WHERE seq > @taken ORDER BY seq LIMIT @limit`, args{"limit": limit}
+	if s.pool == nil {
+		taken, err := takenCalls(ctx, s.calls.read)
+		if err != nil {
+			return nil, fmt.Errorf("list records of calls: %w", err)
+		}
+		a["taken"] = taken
+	} else {
 		text = `SELECT seq, node, lines FROM call_loose l WHERE node = @node OR NOT EXISTS (SELECT 1 FROM nodes n
 			WHERE n.id = l.node AND n.beat_at >= ` + s.dialect.now + ` - @silence) ORDER BY seq LIMIT @limit`
 		a["node"], a["silence"] = node, silence.Milliseconds()
@@ -51,7 +57,7 @@ var errAdopted = errors.New("another node adopted the records")
 // that are in them. It stores nothing and returns false when not all of those
 // are there. Batches that are stored already are as they should be.
 func (s *Store) SealCalls(ctx context.Context, list []*calllog.Batch, loose []int64) (bool, error) {
-	err := s.write(ctx, func(ctx context.Context, q querier) error {
+	err := s.calls.write(ctx, func(ctx context.Context, q querier) error {
 		seal, err := callSeal(ctx, q, list[0].Chain, list[0].Number)
 		switch {
 		case err != nil:
@@ -61,7 +67,7 @@ func (s *Store) SealCalls(ctx context.Context, list []*calllog.Batch, loose []in
 		case seal != nil:
 			return fmt.Errorf("the chain %s has another batch %d", list[0].Chain, list[0].Number)
 		}
-		if err := deleteLoose(ctx, q, loose); err != nil {
+		if err := takeLoose(ctx, q, loose); err != nil {
 			return err
 		}
 		for _, b := range list {
@@ -74,25 +80,36 @@ func (s *Store) SealCalls(ctx context.Context, list []*calllog.Batch, loose []in
 	if errors.Is(err, errAdopted) {
 		return false, nil
 	}
+	if err == nil && s.pool == nil && len(loose) > 0 {
+		err = s.write(ctx, func(ctx context.Context, q querier) error {
+			_, err := q.exec(ctx, `DELETE FROM call_loose WHERE seq <= @last`, args{"last": slices.Max(loose)})
+			return err
+		})
+	}
 	if err != nil {
 		return false, fmt.Errorf("seal records of calls: %w", err)
 	}
 	return true, nil
 }
 
-func deleteLoose(ctx context.Context, q querier, loose []int64) error {
+// takeLoose notes in the transaction of a batch that loose lines are in it. On
+// PostgreSQL they are deleted. On SQLite they are in another database, where
+// numbers rise and nobody else takes from: it is said how far they are taken, and
+// they are deleted after that.
+func takeLoose(ctx context.Context, q querier, loose []int64) error {
 	if len(loose) == 0 {
 		return nil
 	}
-	// On SQLite nobody else takes from the table, and numbers rise.
-	where, a := `seq >= @first AND seq <= @last`, args{}
+	a, want := args{}, int64(len(loose))
+	text := `DELETE FROM call_loose WHERE `
 	if q.dialect() == postgresDialect {
-		where = q.dialect().in("seq", "seqs", a, loose)
+		text += q.dialect().in("seq", "seqs", a, loose)
 	} else {
+		text, want = `UPDATE call_taken SET loose = @last WHERE loose < @first`, 1
 		a["first"], a["last"] = slices.Min(loose), slices.Max(loose)
 	}
-	n, err := q.exec(ctx, `DELETE FROM call_loose WHERE `+where, a)
-	if err == nil && n != int64(len(loose)) {
+	n, err := q.exec(ctx, text, a)
+	if err == nil && n != want {
 		err = errAdopted
 	}
 	return err
@@ -131,7 +148,7 @@ func insertBatch(ctx context.Context, q querier, b *calllog.Batch) error {
 // UnnamedCalls lists the last batches of chains other than one that no other
 // batch names.
 func (s *Store) UnnamedCalls(ctx context.Context, chain string, limit int) ([]calllog.Head, error) {
-	list, err := all(ctx, s.read, `SELECT chain, number, seal FROM call_chains
+	list, err := all(ctx, s.calls.read, `SELECT chain, number, seal FROM call_chains
 		WHERE named < number AND chain > '' AND chain <> @chain ORDER BY chain LIMIT @limit`,
 		args{"chain": chain, "limit": limit}, scanHead)
 	if err != nil {
@@ -153,7 +170,7 @@ func scanCallBatch(r scanner) (*calllog.Batch, error) {
 // CallBatches lists batches that have their lines by the time of their last
 // event and then by number.
 func (s *Store) CallBatches(ctx context.Context, b calllog.BatchQuery) ([]*calllog.Batch, error) {
-	list, err := all(ctx, s.read, `SELECT `+callBatchColumns+` FROM call_batches WHERE body IS NOT NULL
+	list, err := all(ctx, s.calls.read, `SELECT `+callBatchColumns+` FROM call_batches WHERE body IS NOT NULL
 		AND (last_at, seq) >= (@from, @seq) AND last_at <= @to ORDER BY last_at, seq LIMIT @limit`,
 		args{"from": b.From, "seq": b.Seq, "to": b.To, "limit": b.Limit}, scanCallBatch)
 	if err != nil {
@@ -164,7 +181,7 @@ func (s *Store) CallBatches(ctx context.Context, b calllog.BatchQuery) ([]*calll
 
 // CallChain lists the batches of a chain behind a number, in their order.
 func (s *Store) CallChain(ctx context.Context, chain string, after int64, limit int) ([]*calllog.Batch, error) {
-	list, err := all(ctx, s.read, `SELECT `+callBatchColumns+` FROM call_batches
+	list, err := all(ctx, s.calls.read, `SELECT `+callBatchColumns+` FROM call_batches
 		WHERE chain = @chain AND number > @after ORDER BY number LIMIT @limit`,
 		args{"chain": chain, "after": after, "limit": limit}, scanCallBatch)
 	if err != nil {
@@ -177,12 +194,12 @@ func (s *Store) CallChain(ctx context.Context, chain string, after int64, limit 
 // was noted of it; nil behind the last chain. It finds chains of which there are
 // only batches, or only the note.
 func (s *Store) NextCallChain(ctx context.Context, after string) (*calllog.Head, error) {
-	head, noted, err := one(ctx, s.read, `SELECT chain, number, seal FROM call_chains
+	head, noted, err := one(ctx, s.calls.read, `SELECT chain, number, seal FROM call_chains
 		WHERE chain > @after ORDER BY chain LIMIT 1`, args{"after": after}, scanHead)
 	if err != nil {
 		return nil, fmt.Errorf("find chain of the call log: %w", err)
 	}
-	chain, found, err := one(ctx, s.read, `SELECT chain FROM call_batches
+	chain, found, err := one(ctx, s.calls.read, `SELECT chain FROM call_batches
 		WHERE chain > @after ORDER BY chain LIMIT 1`, args{"after": after}, scalar[string])
 	switch {
 	case err != nil:
@@ -197,7 +214,7 @@ func (s *Store) NextCallChain(ctx context.Context, after string) (*calllog.Head,
 
 // CallSeal returns the seal of a batch, or nil when it is not there.
 func (s *Store) CallSeal(ctx context.Context, chain string, number int64) ([]byte, error) {
-	return callSeal(ctx, s.read, chain, number)
+	return callSeal(ctx, s.calls.read, chain, number)
 }
 
 func callSeal(ctx context.Context, q querier, chain string, number int64) ([]byte, error) {
@@ -212,7 +229,7 @@ func callSeal(ctx context.Context, q querier, chain string, number int64) ([]byt
 // CallsPurged is the time before which lines were deleted, in milliseconds, with
 // its proof, or 0.
 func (s *Store) CallsPurged(ctx context.Context) (before int64, proof []byte, err error) {
-	_, _, err = one(ctx, s.read, `SELECT before_at, proof FROM call_purge`, nil,
+	_, _, err = one(ctx, s.calls.read, `SELECT before_at, proof FROM call_purge`, nil,
 		func(r scanner) (bool, error) { return true, r.Scan(&before, &proof) })
 	if err != nil {
 		return 0, nil, fmt.Errorf("read what was deleted of the call log: %w", err)
@@ -227,12 +244,12 @@ const purgeBatches = 100
 // time, and reports whether there may be more. Their seals stay.
 func (s *Store) PurgeCalls(ctx context.Context, before int64, proof []byte) (more bool, err error) {
 	a := args{"before": before}
-	old, err := count(ctx, s.read, `SELECT count(*) FROM (SELECT 1 FROM call_batches
+	old, err := count(ctx, s.calls.read, `SELECT count(*) FROM (SELECT 1 FROM call_batches
 		WHERE body IS NOT NULL AND last_at < @before LIMIT 1) b`, a)
 	if err != nil || old == 0 {
 		return false, err
 	}
-	err = s.write(ctx, func(ctx context.Context, q querier) error {
+	err = s.calls.write(ctx, func(ctx context.Context, q querier) error {
 		if _, err := q.exec(ctx, `UPDATE call_purge SET before_at = @before, proof = @proof WHERE before_at < @before`,
 			args{"before": before, "proof": proof}); err != nil {
 			return err

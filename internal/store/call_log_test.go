@@ -101,8 +101,8 @@ func TestTheRecordOfAChangeIsInItsTransaction(t *testing.T) {
 		refused := fault.New(fault.Invalid, "refused")
 		change := func(ctx context.Context, name string, err error) error {
 			return s.write(ctx, func(ctx context.Context, q querier) error {
-				_, failed := q.exec(ctx, `INSERT INTO call_chains (chain, number, seal, named) VALUES (@n, 0, '', 0)`,
-					args{"n": name})
+				_, failed := q.exec(ctx, `INSERT INTO nodes (id, beat_at, claimed_by, claimed_at)
+					VALUES (@n, 0, '', 0)`, args{"n": name})
 				return errors.Join(failed, err)
 			})
 		}

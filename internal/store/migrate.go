@@ -20,13 +20,13 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-func migrateSQLite(ctx context.Context, dsn string) error {
+func migrateSQLite(ctx context.Context, dsn, dir string) error {
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	defer db.Close()
-	return migrate(ctx, goose.DialectSQLite3, db, "migrations/sqlite")
+	return migrate(ctx, goose.DialectSQLite3, db, dir)
 }
 
 // migratePostgres takes a lock in the database, for several nodes may start at

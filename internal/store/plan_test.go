@@ -54,10 +54,11 @@ func (n narrow) query(ctx context.Context, text string, a args) (rows, error) {
 // more than it needs, or than a window.
 func wantNarrow(t *testing.T, s *Store, window int, call func()) {
 	t.Helper()
-	r, n := s.read, 0
+	r, c, n := s.read, s.calls.read, 0
 	s.read = narrow{r, t, s, window, &n}
+	s.calls.read = narrow{c, t, s, window, &n}
 	call()
-	s.read = r
+	s.read, s.calls.read = r, c
 	if n == 0 {
 		t.Error("got no query to explain")
 	}
@@ -85,6 +86,9 @@ func explainSQLite(ctx context.Context, s *Store, text string, a args, window in
 	wrong []string, plan string, err error,
 ) {
 	q, tables := sqliteQuerier{s.readDB}, map[string]bool{}
+	if inCalls.MatchString(text) {
+		q = sqliteQuerier{s.calls.file.readDB}
+	}
 	names, err := all(ctx, q, `SELECT name FROM sqlite_schema WHERE type = 'table'`, nil, scalar[string])
 	if err != nil {
 		return nil, "", err

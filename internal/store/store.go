@@ -55,6 +55,7 @@ type Store struct {
 	keys     keyCache      // SQLite
 	pool     *pgxpool.Pool // PostgreSQL
 	lockFile *os.File      // SQLite
+	calls    callTables
 	stop     chan struct{}
 	loops    sync.WaitGroup
 	scopes   sync.Map // fleet.Scope → int64; a scope's number never changes
@@ -104,7 +105,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.dialect = sqliteDialect
-	if err := migrateSQLite(ctx, sqliteDSN(file, "_txlock=immediate")); err != nil {
+	if err := migrateSQLite(ctx, sqliteDSN(file, "_txlock=immediate"), "migrations/sqlite"); err != nil {
 		return err
 	}
 	// SQLite has one writer. A second connection would not wait in our queue
@@ -122,6 +123,9 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 	s.readDB.SetMaxIdleConns(readers)
 	s.read = sqliteQuerier{preparedReader{newStatements(s.readDB)}}
 	s.writer = newWriter(s.writeDB, s.node, s.feeds.wake)
+	if err := s.openCalls(ctx, o.Dir); err != nil {
+		return err
+	}
 	return s.startCheckpoints(file)
 }
 
@@ -179,6 +183,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	}
 	s.dialect = postgresDialect
 	s.read = pgQuerier{s.pool}
+	s.calls = callTables{read: s.read, write: s.transact}
 	return migratePostgres(ctx, s.pool)
 }
 
@@ -207,6 +212,9 @@ func (s *Store) Close() error {
 	}
 	s.loops.Wait()
 	var errs []error
+	if s.calls.file != nil {
+		errs = append(errs, s.calls.file.close())
+	}
 	for _, db := range []*sql.DB{s.readDB, s.writeDB} {
 		if db != nil {
 			errs = append(errs, db.Close())

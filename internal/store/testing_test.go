@@ -4,10 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +14,7 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/quota"
 	"github.com/cordon-iot/cordon/internal/store/storetest/feedtest"
+	"github.com/cordon-iot/cordon/internal/store/storetest/litetest"
 	"github.com/cordon-iot/cordon/internal/store/storetest/pgtest"
 )
 
@@ -40,20 +38,10 @@ var databases = []struct {
 	{"postgres", pgtest.URL, func(t *testing.T, _ string) string { return tables.URL(t) }},
 }
 
-// tables and sqliteTables are made once: migrations take longer than most tests.
+// tables and files are made once: migrations take longer than most tests.
 var (
-	tables       = pgtest.Template{Make: func(url string) error { return makeTables(Options{URL: url}) }}
-	sqliteTables = sync.OnceValues(func() ([]byte, error) {
-		dir, err := os.MkdirTemp("", "cordon-tables-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		if err := makeTables(Options{Dir: dir}); err != nil {
-			return nil, err
-		}
-		return os.ReadFile(filepath.Join(dir, "cordon.db"))
-	})
+	tables = pgtest.Template{Make: func(url string) error { return makeTables(Options{URL: url}) }}
+	files  = litetest.Template{Make: func(dir string) error { return makeTables(Options{Dir: dir}) }}
 )
 
 func makeTables(o Options) error {
@@ -67,9 +55,7 @@ func makeTables(o Options) error {
 
 func copyTables(t *testing.T, dir string) string {
 	t.Helper()
-	file, err := sqliteTables()
-	ok(t, err)
-	ok(t, os.WriteFile(filepath.Join(dir, "cordon.db"), file, 0o600))
+	files.Copy(t, dir)
 	return ""
 }
 
