@@ -68,9 +68,12 @@ func inOrder(lines [][]byte) {
 // cut returns how many of the lines, which are in order, make the next batch.
 func cut(lines [][]byte) int {
 	size := 0
-	first := int64(0)
+	first, at := int64(0), int64(0)
 	for i, line := range lines {
-		at := millisOf(line)
+		// Most are of the same moment as the one before.
+		if i == 0 || !bytes.Equal(lineTime(line), lineTime(lines[i-1])) {
+			at = millisOf(line)
+		}
 		if i == 0 {
 			first = at
 		}

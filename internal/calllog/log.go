@@ -39,6 +39,8 @@ const (
 	// when there are so many are lost, and counted.
 	maxWaiting      = 1 << 16
 	maxWaitingBytes = 64 << 20
+	// maxSpare is how large a buffer may be that is used again.
+	maxSpare = 4 << 20
 	// loosePage is how many rows of loose lines are read at once.
 	loosePage = 512
 	// adoptEvery is how often the loose lines of nodes that are gone are looked
@@ -76,6 +78,7 @@ type Log struct {
 
 	mu      sync.Mutex
 	waiting []byte // lines
+	spare   []byte // what waited before, once it is stored
 	lines   int    // in waiting
 	lost    int64  // records that did not fit
 	told    time.Time
@@ -137,21 +140,31 @@ func (l *Log) Done(ctx context.Context, code, message string) bool {
 func (l *Log) Add(e *Event) { l.record(e, false) }
 
 func (l *Log) record(e *Event, written bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e.Account == "" && !written && !l.strange.admit(e) {
+	if e.Account == "" && !written && !l.admit(e) {
 		return
 	}
+	// Written where nobody waits for it.
+	var scratch [usualLine]byte
+	line := AppendLine(scratch[:0], e)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.lines >= l.most || len(l.waiting) >= maxWaitingBytes {
 		l.lost++
 		return
 	}
-	l.add(e)
+	l.add(line)
+}
+
+// admit reports whether a call of a stranger is recorded by itself.
+func (l *Log) admit(e *Event) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.strange.admit(e)
 }
 
 // add buffers a record. The lock is held.
-func (l *Log) add(e *Event) {
-	l.waiting = AppendLine(l.waiting, e)
+func (l *Log) add(line []byte) {
+	l.waiting = append(l.waiting, line...)
 	if l.lines++; l.lines == sealAt {
 		select {
 		case l.kick <- struct{}{}:
@@ -319,13 +332,16 @@ func (l *Log) take(ending bool) []byte {
 			Details: []Detail{{Name: "calls", Number: l.lost}},
 		}
 		l.lost = 0
-		l.add(e)
+		l.add(AppendLine(nil, e))
 	}
 	if e := l.strange.sum(now, ending); e != nil {
-		l.add(e)
+		l.add(AppendLine(nil, e))
 	}
 	lines := l.waiting
-	l.waiting, l.lines = make([]byte, 0, max(1<<12, len(lines))), 0
+	l.waiting, l.spare, l.lines = l.spare[:0], lines, 0
+	if cap(lines) > maxSpare {
+		l.spare = nil
+	}
 	return lines
 }
 

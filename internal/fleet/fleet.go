@@ -7,7 +7,6 @@
 package fleet
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -22,7 +21,7 @@ type Scope struct {
 
 // ARN names a resource of this scope, such as ("cert", "<certificate id>").
 func (s Scope) ARN(kind, name string) string {
-	return fmt.Sprintf("arn:aws:iot:%s:%s:%s/%s", s.Region, s.Account, kind, name)
+	return "arn:aws:iot:" + s.Region + ":" + s.Account + ":" + kind + "/" + name
 }
 
 // arnKind is the form of the kind in an ARN.

@@ -58,6 +58,15 @@ type SealedKey struct {
 	Status  KeyStatus
 	State   int64
 	Created time.Time
+
+	opened *atomic.Pointer[string] // the secret, once it was asked for; nil where nobody keeps the key
+}
+
+// Kept returns the key for somebody who keeps it, and with it its secret once
+// that was asked for.
+func (k SealedKey) Kept() *SealedKey {
+	k.opened = &atomic.Pointer[string]{}
+	return &k
 }
 
 // SecretID names a secret that Cordon keeps.
@@ -201,13 +210,31 @@ func (s *Service) AccessKey(ctx context.Context, id string) (AccessKey, error) {
 	if err != nil {
 		return AccessKey{}, err
 	}
-	secret, err := s.Sealer.Open(keyBinding(k.Account.ID), k.Sealed)
+	secret, err := s.open(k)
 	if err != nil {
 		return AccessKey{}, fmt.Errorf("access key %s: %w", id, err)
 	}
 	return AccessKey{
-		ID: k.ID, Account: k.Account, Secret: string(secret), User: k.User, Status: k.Status, State: k.State,
+		ID: k.ID, Account: k.Account, Secret: secret, User: k.User, Status: k.Status, State: k.State,
 	}, nil
+}
+
+// open returns the secret of a key.
+func (s *Service) open(k *SealedKey) (string, error) {
+	if k.opened != nil {
+		if secret := k.opened.Load(); secret != nil {
+			return *secret, nil
+		}
+	}
+	b, err := s.Sealer.Open(keyBinding(k.Account.ID), k.Sealed)
+	if err != nil {
+		return "", err
+	}
+	secret := string(b)
+	if k.opened != nil {
+		k.opened.Store(&secret)
+	}
+	return secret, nil
 }
 
 // Secret returns a secret of Cordon's own, made on first use. Callers that are

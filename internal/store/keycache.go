@@ -37,7 +37,7 @@ func (c *keyCache) put(k *identity.SealedKey, state int) {
 	if c.keys == nil || len(c.keys) >= maxCachedKeys {
 		c.keys = map[string]*identity.SealedKey{}
 	}
-	c.keys[k.ID] = k
+	c.keys[k.ID] = k.Kept()
 }
 
 // findRole and putRole are find and put for the role of a session.
