@@ -215,3 +215,16 @@ func TestCallsOfStrangersAreCountedBeyondARate(t *testing.T) {
 		t.Errorf("got %d codes, want %d at most", len(s.counts), maxCodes+1)
 	}
 }
+
+func TestTimesHaveTheirForm(t *testing.T) {
+	zone := time.FixedZone("", -5*3600)
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Date(2026, 11, 22, 21, 15, 9, 999_999_999, time.UTC),
+		time.Date(2026, 1, 2, 3, 4, 5, 60_000_000, zone), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+		time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, want := string(appendTime(nil, at)), at.UTC().Format(timeForm); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
