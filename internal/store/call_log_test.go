@@ -56,6 +56,9 @@ func anEvent(account string, n int) *calllog.Event {
 type aRecord struct {
 	EventTime, EventName, RequestID, ErrorCode, RecipientAccountID string
 
+	UserIdentity        struct{ Type, AccountID, InvokedBy string }
+	Resources           []struct{ ARN string }
+	EventType           string
 	AdditionalEventData map[string]any
 	ServiceEventDetails struct {
 		TaskID, ActionName, ActionType string

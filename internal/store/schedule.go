@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
@@ -269,10 +270,24 @@ func (s *Store) RunSchedule(ctx context.Context, p audit.Planned,
 			return nil
 		}
 		t = made
-		return insertAudit(ctx, q, scope, t)
+		if err := insertAudit(ctx, q, scope, t); err != nil {
+			return err
+		}
+		return insertLoose(ctx, q, s.node, calllog.AppendLine(nil, s.dueAudit(t)))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// dueAudit is the record of an audit that a schedule began: nobody called, and
+// what happens in an account is recorded there.
+func (s *Store) dueAudit(t *audit.Task) *calllog.Event {
+	return &calllog.Event{
+		Time: s.now(), Source: "iot.amazonaws.com", Name: "StartScheduledAudit", Region: t.Scope.Region,
+		Account: t.Scope.Account, Internal: true,
+		User:      calllog.Identity{Type: "AWSService", Account: t.Scope.Account, InvokedBy: "iot.amazonaws.com"},
+		Resources: []string{t.Scope.ARN("scheduledaudit", t.ScheduledName), t.Scope.ARN("audittask", t.ID)},
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/calllog"
 	"github.com/cordon-iot/cordon/internal/durable"
 	"github.com/cordon-iot/cordon/internal/fault"
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -129,6 +130,32 @@ func TestASchedulesRunsFollowEachOther(t *testing.T) {
 		ok(t, err)
 		if len(list.IDs) != 3 { // what a crash before the start leaves is found
 			t.Errorf("got %d tasks in progress, want 3", len(list.IDs))
+		}
+	})
+}
+
+// Nobody calls where a schedule begins an audit, and the account finds it in its
+// records all the same.
+func TestARunOfAScheduleIsRecorded(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		a := newAuditor(t, s)
+		a.schedule(t, here, "nightly", daily)
+		a.now = testNow.Truncate(24 * time.Hour).Add(6 * time.Hour)
+		a.wantRuns(t, "nightly", 1)
+		a.wantRuns(t, "nightly", 1)
+		logging(t, s, "a", func(*calllog.Log) {})
+		got := exported(t, s, calllog.Export{
+			Account: here.Account, From: testNow.Add(-time.Hour), To: testNow.Add(100 * time.Hour),
+		})
+		if names := recordNames(got); names != "StartScheduledAudit" {
+			t.Fatalf("got records of %q, want one of the run", names)
+		}
+		want := []string{here.ARN("scheduledaudit", "nightly"), here.ARN("audittask", runs(t, s, here, "nightly")[0].ID)}
+		r := got[0]
+		if len(r.Resources) != 2 || r.Resources[0].ARN != want[0] || r.Resources[1].ARN != want[1] ||
+			r.UserIdentity.InvokedBy != "iot.amazonaws.com" || r.UserIdentity.AccountID != here.Account ||
+			r.EventType != "AwsServiceEvent" {
+			t.Errorf("got %+v, want an event of the service about %q", r, want)
 		}
 	})
 }
