@@ -120,9 +120,8 @@ func (s *Service) addResourcePolicy(ctx context.Context, side *resourceSide, ask
 	if !ask.underPolicy() {
 		return nil
 	}
-	var text string
+	var key documentKey
 	var err error
-	parse := policy.ParseResource
 	if strings.HasPrefix(ask.Action, "sts:") {
 		side.required = ask.Resource != "*"
 		arn, _ := ParseARN(ask.Resource)
@@ -130,16 +129,12 @@ func (s *Service) addResourcePolicy(ctx context.Context, side *resourceSide, ask
 		if err != nil || grants == nil {
 			return err
 		}
-		parse, text = policy.ParseTrust, grants.Role.Trust
-	} else if text, err = s.Policies.ResourcePolicy(ctx, nil, ask.Resource); err != nil || text == "" {
+		key = documentKey{trust: true, text: grants.Role.Trust}
+	} else if key.text, err = s.Policies.ResourcePolicy(ctx, nil, ask.Resource); err != nil || key.text == "" {
 		return err
 	}
-	doc, err := parse(text)
-	if err != nil {
-		return fmt.Errorf("read stored policy of %s: %s", ask.Resource, err)
-	}
-	side.policy = policy.NewPermissions(doc)
-	return nil
+	side.policy, err = s.documents.get(key, ask.Resource)
+	return err
 }
 
 // subject is the principal as the policies of resources name it.

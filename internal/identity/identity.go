@@ -122,10 +122,11 @@ type Service struct {
 	// Policies is what [Service.Authorize] and [Service.Role] decide by.
 	Policies PolicyStore
 
-	cache    rightsCache
-	kept     sync.Map               // of IssuingCA by id: those that are stored
-	signers  sync.Map               // of MessageSigner by year
-	sessions atomic.Pointer[[]byte] // the secret behind session tokens, once read
+	cache     rightsCache
+	documents documentCache
+	kept      sync.Map               // of IssuingCA by id: those that are stored
+	signers   sync.Map               // of MessageSigner by year
+	sessions  atomic.Pointer[[]byte] // the secret behind session tokens, once read
 }
 
 const purposeAccessKey = "access-key"

@@ -42,9 +42,9 @@ func (s *Service) Role(ctx context.Context, tx durable.Tx, of RoleFor) (*RoleGra
 	if err != nil || g == nil {
 		return nil, err
 	}
-	trust, err := policy.ParseTrust(g.Role.Trust)
+	trust, err := s.documents.get(documentKey{trust: true, text: g.Role.Trust}, roleARN)
 	if err != nil {
-		return nil, fmt.Errorf("read trust policy of %s: %s", roleARN, err)
+		return nil, err
 	}
 	rights, err := NewRights(g, nil)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) Role(ctx context.Context, tx durable.Tx, of RoleFor) (*RoleGra
 	}
 	now := s.Now()
 	return &RoleGrant{
-		Role: *g.Role, trust: policy.NewPermissions(trust), rights: rights, now: now,
+		Role: *g.Role, trust: trust, rights: rights, now: now,
 		region: of.Region,
 		principal: Principal{
 			Account: Account{ID: account}, Kind: KindAssumedRole, Name: g.Role.Name, ID: g.Role.ID + ":" + roleSession,
@@ -70,11 +70,7 @@ func (s *Service) Role(ctx context.Context, tx durable.Tx, of RoleFor) (*RoleGra
 			if err != nil || text == "" {
 				return nil, err
 			}
-			doc, err := policy.ParseResource(text)
-			if err != nil {
-				return nil, fmt.Errorf("read stored policy of %s: %s", arn, err)
-			}
-			return policy.NewPermissions(doc), nil
+			return s.documents.get(documentKey{text: text}, arn)
 		}),
 	}, nil
 }
