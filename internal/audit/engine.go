@@ -88,9 +88,11 @@ type Engine struct {
 	// to know of them fail.
 	Gateway bool
 	// Roles are what audits are made as. Nil trusts every role with everything.
-	Roles    identity.Roles
-	Observer Observer
-	Now      func() time.Time
+	Roles identity.Roles
+	// SliceFindings replaces how many findings end a slice, unless it is 0.
+	SliceFindings int
+	Observer      Observer
+	Now           func() time.Time
 }
 
 // Slice looks at the next resources of an audit.

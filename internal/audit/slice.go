@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -10,6 +11,7 @@ import (
 type slice struct {
 	task     *Task
 	first    int64 // how many findings there were before
+	most     int64 // how many more end the slice
 	prefix   string
 	now      time.Time
 	rules    [passes][]rule
@@ -27,6 +29,7 @@ type rule struct {
 
 func (e *Engine) newSlice(t *Task) *slice {
 	s := &slice{task: t, first: t.Findings, prefix: FindingPrefix(t.ID), now: e.Now(), saved: map[string]int{}}
+	s.most = int64(cmp.Or(e.SliceFindings, SliceFindings))
 	s.known.roles = Roles{}
 	for _, name := range t.Checks {
 		check, state := e.Checks.Named(name), t.States[name]
@@ -55,7 +58,7 @@ func (e *Engine) newSlice(t *Task) *slice {
 
 // full reports whether the slice has found enough.
 func (s *slice) full() bool {
-	return s.task.Findings-s.first+s.known.relations >= SliceFindings || s.known.analysed >= SliceRoles ||
+	return s.task.Findings-s.first+s.known.relations >= s.most || s.known.analysed >= SliceRoles ||
 		s.known.held >= SliceRows
 }
 

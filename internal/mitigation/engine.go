@@ -1,6 +1,7 @@
 package mitigation
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -90,8 +91,11 @@ type Engine struct {
 	Store SliceStore
 	Kinds Kinds
 	// Roles are what actions are made as. Nil trusts every role with everything.
-	Roles    identity.Roles
-	Observer Observer
+	Roles identity.Roles
+	// SliceRows replaces how many findings a slice takes and how many changes it
+	// makes, unless it is 0.
+	SliceRows int
+	Observer  Observer
 	// ForeignTopics says that another service has the topics, so that nobody here
 	// knows which there are.
 	ForeignTopics bool
@@ -105,7 +109,7 @@ func (e *Engine) Slice(ctx context.Context, tx durable.Tx, id durable.ID) (bool,
 	if err != nil || t == nil || t.Status != TaskInProgress {
 		return false, err
 	}
-	findings, err := e.Store.NextFindings(ctx, tx, t, SliceFindings)
+	findings, err := e.Store.NextFindings(ctx, tx, t, cmp.Or(e.SliceRows, SliceFindings))
 	if err != nil {
 		return false, err
 	}
@@ -131,6 +135,9 @@ func (e *Engine) Abandon(ctx context.Context, tx durable.Tx, id durable.ID, reas
 	t.Status, t.Message, t.Ended = TaskFailed, reason, e.Now()
 	return e.Store.SaveMitigation(ctx, tx, t, nil)
 }
+
+// sliceChanges is how many changes a slice makes at most.
+func (e *Engine) sliceChanges() int { return cmp.Or(e.SliceRows, SliceChanges) }
 
 // finish ends a task: it has failed when an action failed on any finding.
 func (e *Engine) finish(t *Task) {

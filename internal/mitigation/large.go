@@ -51,9 +51,9 @@ func (s *slice) part(a *Action, at *attempt) (more bool, err error) {
 	if at.aboutIssuer() && s.e.Kinds.Of(a.Type).Needs != NeedsFinding {
 		return s.relatedPart(a, at)
 	}
-	cursor, most := s.task.Cursor, SliceChanges
+	cursor, most := s.task.Cursor, s.e.sliceChanges()
 	if g := a.Params.AddThingsToThingGroup; g != nil {
-		most = max(1, SliceChanges/g.changes())
+		most = max(1, most/g.changes())
 	}
 	subjects, err := s.subjects(a, []*attempt{at}, cursor.After, most)
 	if err != nil {

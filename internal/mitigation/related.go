@@ -15,14 +15,14 @@ func (it *item) aboutIssuer() bool { return it.finding.Resource.Type == audit.Is
 // relatedPart applies an action to the next related resources of a finding,
 // moves the cursor behind them and reports whether there may be more.
 func (s *slice) relatedPart(a *Action, at *attempt) (more bool, err error) {
-	cursor, most := s.task.Cursor, SliceChanges
+	cursor, most := s.task.Cursor, s.e.sliceChanges()
 	list, err := s.e.Store.RelatedIn(s.ctx, s.tx, at.finding.FindingRef, cursor.Related, most)
 	if err != nil {
 		return false, err
 	}
 	page := relatedPage{at: at, resources: list, most: most}
 	if g := a.Params.AddThingsToThingGroup; g != nil {
-		page.most = max(1, SliceChanges/g.changes())
+		page.most = max(1, most/g.changes())
 		if cursor.After != "" {
 			// The cursor is among the things of the first certificate, however many of
 			// them are left: those of others are not behind it.

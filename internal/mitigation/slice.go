@@ -45,7 +45,7 @@ func (s *slice) run(findings []audit.Finding) error {
 	}
 	total := 0
 	for i, cost := range costs {
-		if total += cost; total <= SliceChanges {
+		if total += cost; total <= s.e.sliceChanges() {
 			continue
 		}
 		if i == 0 {
@@ -90,7 +90,7 @@ func (s *slice) costs() ([]int, error) {
 	if len(certs) > 0 {
 		var err error
 		if things, err = s.e.Store.CountThings(s.ctx, s.tx, s.task.Scope, CertificateThings{
-			Certificates: keys(certs), Most: SliceChanges + 1,
+			Certificates: keys(certs), Most: s.e.sliceChanges() + 1,
 		}); err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (s *slice) costs() ([]int, error) {
 			case needs == NeedsFinding:
 				costs[i]++
 			case it.aboutIssuer():
-				costs[i] = SliceChanges + 1 // one at a time, in parts
+				costs[i] = s.e.sliceChanges() + 1 // one at a time, in parts
 			case needs == NeedsThings:
 				costs[i] += things[it.finding.Resource.Key] * s.task.Action(name).Params.AddThingsToThingGroup.changes()
 			default:
@@ -205,7 +205,7 @@ func firstOfEach(list []*attempt) (first, rest []*attempt) {
 
 // turn plans and applies once. It returns the attempts that were overtaken.
 func (s *slice) turn(a *Action, list []*attempt) ([]*attempt, error) {
-	subjects, err := s.subjects(a, list, "", SliceChanges)
+	subjects, err := s.subjects(a, list, "", s.e.sliceChanges())
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ import (
 )
 
 // openAPI wires the features to the front doors and takes the address.
-func (s *Server) openAPI(ctx context.Context, _ Options) error {
+func (s *Server) openAPI(ctx context.Context, o Options) error {
 	weak, err := s.weakKeys()
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	client := guard.New(guard.Options{Allow: s.cfg.OutgoingNetworks(), Proxy: s.cfg.OutgoingProxyURL()})
 	s.engine.Register(audit.WorkflowKind, &audit.Engine{
 		Store: s.store, Checks: check.All, WeakKeys: weak, Observer: s.metrics, Now: s.now,
-		Gateway: s.cfg.GatewayOn(), Roles: s.roles(),
+		Gateway: s.cfg.GatewayOn(), Roles: s.roles(), SliceFindings: o.SliceRows,
 		Collector: &revocation.Collector{
 			Store: s.store, Downloads: &guard.Downloads{Client: client, Max: crl.MaxSize}, Own: s.identity.KnownAuthority,
 			Now: s.now,
@@ -49,7 +49,7 @@ func (s *Server) openAPI(ctx context.Context, _ Options) error {
 	})
 	s.engine.Register(mitigation.WorkflowKind, &mitigation.Engine{
 		Store: s.store, Kinds: action.All, Roles: s.roles(), ForeignTopics: s.cfg.SNSEndpoint != "",
-		Observer: s.metrics, Now: s.now,
+		Observer: s.metrics, Now: s.now, SliceRows: o.SliceRows,
 	})
 	s.audits = &audit.Service{
 		Store: s.store, Workflows: s.engine, Checks: check.All, TimeOfDay: s.timeOfDay(), Now: s.now,

@@ -40,8 +40,8 @@ type size int
 // The sizes: the small one is for what needs several slices and not more, for
 // SQLite is slow under the race detector.
 const (
-	small size = 10
-	large size = 60 // 12,000 findings
+	small size = 1
+	large size = 6 // 1,200 findings
 )
 
 // healthy certificates are far from their end; expired ones are the findings,
@@ -53,8 +53,9 @@ func (s size) inTransit() int { return int(s) }
 func (s size) retired() int   { return 2 * int(s) }
 func (s size) changed() int   { return s.expired() - s.inTransit() - s.retired() }
 
-// sliceRows is how many findings end a slice.
-const sliceRows = 1000
+// sliceRows is how many findings end a slice here, how many a task takes in one,
+// and how many things one of work on a group is for.
+const sliceRows = 100
 
 // last is the last slice that finds or changes anything: an audit has one for
 // the account before those of the certificates, and a task has one finding
@@ -188,6 +189,7 @@ func (f *prepared) make(t *testing.T, database string, s size) {
 // within runs a server in this process for as long as fn takes.
 func within(t *testing.T, cfg config.Config, o server.Options, fn func(c *cordontest.Cordon)) {
 	t.Helper()
+	o.SliceRows = sliceRows
 	c := cordontest.Start(t, cfg, o)
 	fn(c)
 	if err := c.Stop(); err != nil {

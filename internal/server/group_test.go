@@ -15,7 +15,7 @@ import (
 // The members of a group are found and removed to the end, whenever the
 // process dies meanwhile.
 func TestWorkOnGroupsSurvivesCrashes(t *testing.T) {
-	const kind, things = fleet.GroupWorkKind, 2500
+	const kind, things = fleet.GroupWorkKind, 5 * sliceRows / 2
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
@@ -29,7 +29,7 @@ func TestWorkOnGroupsSurvivesCrashes(t *testing.T) {
 			})
 			t.Logf("the call was answered with: %v", err)
 			p.wantKilled(t)
-			r.inspect(t).want(things+1000, "members after a slice", `SELECT count(*) FROM group_members`)
+			r.inspect(t).want(things+sliceRows, "members after a slice", `SELECT count(*) FROM group_members`)
 			p = start(t, cfg)
 			cordontest.AwaitGroup(t, p.iot(), "in-plant")
 			p.terminate(t)
@@ -39,7 +39,7 @@ func TestWorkOnGroupsSurvivesCrashes(t *testing.T) {
 			_, err = p.iot().DeleteThingGroup(t.Context(), &iot.DeleteThingGroupInput{ThingGroupName: new("plant")})
 			t.Logf("the call was answered with: %v", err)
 			p.wantKilled(t)
-			r.inspect(t).want(2*(things-1000), "members after a slice", `SELECT count(*) FROM group_members`)
+			r.inspect(t).want(2*(things-sliceRows), "members after a slice", `SELECT count(*) FROM group_members`)
 			p = start(t, cfg, stop{kind, "after", 2, waiting})
 			p.await(t, waiting)
 			p.release(t)
@@ -92,15 +92,15 @@ func execute(t *testing.T, c *cordontest.Cordon, text string) {
 // A node that dies of the deletion of a group leaves nothing: another one does
 // what is left, without a restart.
 func TestAnotherNodeDeletesTheGroupOfAKilledOne(t *testing.T) {
-	const kind, things = fleet.GroupWorkKind, 2500
+	const kind, things = fleet.GroupWorkKind, 5 * sliceRows / 2
 	for _, tt := range []struct {
 		name        string
 		at          stop
 		left, other int // members at the kill, and the slices of the other node
 	}{
 		{"between the accepted call and the first slice", stop{kind, "accepted", 0, killed}, things, 3},
-		{"between two slices", stop{kind, "after", 1, killed}, things - 1000, 2},
-		{"inside the last slice", stop{kind, "inside", 3, killed}, things - 2000, 1},
+		{"between two slices", stop{kind, "after", 1, killed}, things - sliceRows, 2},
+		{"inside the last slice", stop{kind, "inside", 3, killed}, things - 2*sliceRows, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

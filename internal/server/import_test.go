@@ -81,7 +81,7 @@ func importing(t *testing.T, p *process, path string) (*exec.Cmd, *bytes.Buffer)
 
 func TestAKilledImportGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
-	const records, broken = 12_000, 12
+	const records, broken = 6_000, 6
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +90,7 @@ func TestAKilledImportGoesOnWhereItStopped(t *testing.T) {
 			path := importFile(t, records)
 			p := start(t, cfg)
 			first, _ := importing(t, p, path)
-			awaitThing(t, p, importedName(2999))
+			awaitThing(t, p, importedName(1999))
 			p.signal(t, syscall.SIGKILL)
 			p.wantKilled(t)
 			if err := first.Process.Kill(); err != nil {

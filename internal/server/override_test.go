@@ -16,7 +16,7 @@ import (
 // in so many others that there is room for one more (thing-1, thing-11, ...) or
 // for none.
 const (
-	full      = 600
+	full      = 6 * sliceRows / 10
 	roomy     = full / 10
 	evictions = 2*full - roomy
 )
@@ -71,10 +71,10 @@ func createGroup(t *testing.T, c *iot.Client, name string) {
 	}))
 }
 
-// A slice takes 250 things of the certificate, for each may take four changes:
+// A slice takes a quarter of its things, for each may take four changes:
 // three slices, and one that ends the task.
 func TestAMitigationThatOverridesSurvivesOneCrashAfterTheOther(t *testing.T) {
-	const kind, part = "mitigation", 250
+	const kind, part = "mitigation", sliceRows / 4
 	for _, database := range cordontest.Databases {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()

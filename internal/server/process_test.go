@@ -52,7 +52,9 @@ func serve(text string) cli.Serve {
 		if err := json.Unmarshal([]byte(text), &h.stops); err != nil {
 			return err
 		}
-		s, err := server.Start(ctx, cfg, log, server.Options{Hook: h.at, Delivery: hasty, DeliveryHook: h.delivering})
+		s, err := server.Start(ctx, cfg, log, server.Options{
+			Hook: h.at, Delivery: hasty, DeliveryHook: h.delivering, SliceRows: sliceRows,
+		})
 		if err != nil {
 			return err
 		}

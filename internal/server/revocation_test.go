@@ -163,9 +163,9 @@ func TestAnAuditThatWaitsForAListSurvivesACrash(t *testing.T) {
 // below are numbers of the device certificates below a revoked CA, of which one
 // has more things than a slice changes.
 const (
-	belowCerts = 1100
-	crowded    = 550
-	crowd      = 1200
+	belowCerts = 11 * sliceRows / 10
+	crowded    = belowCerts / 2
+	crowd      = 12 * sliceRows / 10
 )
 
 // revokedCA is a database with an audit of a revoked intermediate CA: the
@@ -183,7 +183,7 @@ func revokedCA(t *testing.T, database string) *rig {
 		client := c.IoT()
 		registerCA(t, client, bad.PEM+root.PEM)
 		from := fleet.NewProvenance(must[*pki.Certificate](t)(pki.ParseCertificate(leaf.PEM)))
-		list := newFleet(10)[:belowCerts]
+		list := newFleet(1)[:belowCerts]
 		for i := range list {
 			list[i].Status, list[i].Provenance = fleet.Active, from
 		}
@@ -233,11 +233,11 @@ type step struct {
 	joined, retired int
 }
 
-// Two actions on the one finding take nine slices: the things of the first 550
-// certificates, a thousand things of the crowded one, the rest of them, the
-// other certificates, the end of the action; a thousand certificates, a hundred,
-// the end of the action; the end of the task. Each is killed from inside once or
-// followed by a kill.
+// Two actions on the one finding take nine slices: the things of the first half of the
+// certificates, as many things of the crowded one as a slice takes, the rest of
+// them, the other certificates, the end of the action; the certificates that a
+// slice takes, the rest of them, the end of the action; the end of the task. Each
+// is killed from inside once or followed by a kill.
 func TestTheMitigationOfARevokedCASurvivesOneCrashAfterTheOther(t *testing.T) {
 	const kind = "mitigation"
 	after, inside := stop{kind, "after", 1, killed}, stop{kind, "inside", 2, killed}
@@ -248,11 +248,11 @@ func TestTheMitigationOfARevokedCASurvivesOneCrashAfterTheOther(t *testing.T) {
 			for i, s := range []step{
 				{stop{kind, "inside", 1, killed}, 0, 0},
 				{inside, 1, 0},
-				{inside, 1000, 0},
+				{inside, sliceRows, 0},
 				{after, crowd, 0},
 				{after, crowd, 0},
 				{stop{kind, "inside", 2, killed}, crowd, 0},
-				{inside, crowd, 1000},
+				{inside, crowd, sliceRows},
 				{inside, crowd, belowCerts},
 				{inside, crowd, belowCerts},
 			} {

@@ -51,6 +51,9 @@ type Options struct {
 	Now func() time.Time
 	// Quotas replaces the profile that the settings name.
 	Quotas *quota.Profile
+	// SliceRows replaces how many findings, changes, or members of a group a slice
+	// of a long task is for.
+	SliceRows int
 	// Delivery replaces how long deliveries of topics take, and DeliveryHook is
 	// called at points in the life of each.
 	Delivery     deliver.Timing
@@ -121,6 +124,7 @@ func (s *Server) openStore(ctx context.Context, o Options) (err error) {
 	}
 	s.store, err = store.Open(ctx, store.Options{
 		Dir: s.cfg.DataDir, URL: s.cfg.DatabaseURL.Reveal(), Node: s.node, Quotas: s.quotas, Now: s.now, Log: s.log,
+		GroupSlice: o.SliceRows,
 	})
 	s.seen = seen.New(seen.Options{Store: s.store, Node: s.node, Metrics: s.metrics, Log: s.log})
 	return err

@@ -38,16 +38,15 @@ func callDSN(dir, extra string) string {
 
 // openCalls opens the second database of SQLite, when the first one is open.
 func (s *Store) openCalls(ctx context.Context, dir string) (err error) {
-	const immediate = "_txlock=immediate"
-	if err := migrateSQLite(ctx, callDSN(dir, immediate), "migrations/sqlite_calls"); err != nil {
-		return err
-	}
 	f := &callFile{}
 	s.calls.file = f
-	if f.writeDB, err = sql.Open("sqlite", callDSN(dir, immediate)); err != nil {
+	if f.writeDB, err = sql.Open("sqlite", callDSN(dir, "_txlock=immediate")); err != nil {
 		return fmt.Errorf("open database of calls: %w", err)
 	}
 	f.writeDB.SetMaxOpenConns(1)
+	if err := migrateSQLite(ctx, f.writeDB, "migrations/sqlite_calls"); err != nil {
+		return err
+	}
 	if f.readDB, err = sql.Open("sqlite", callDSN(dir, "_pragma=query_only(true)")); err != nil {
 		return fmt.Errorf("open database of calls: %w", err)
 	}

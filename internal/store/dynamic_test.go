@@ -61,18 +61,19 @@ func statusOf(t *testing.T, s *Store, group string) fleet.GroupStatus {
 
 func TestADynamicGroupIsBuiltInSlices(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
+		s.slices = 200
 		ok(t, index(t, s, here, fleet.IndexRegistry))
 		makeGroups(t, s, here, "plant")
-		manyMembers(t, s, 2500, "plant")
+		manyMembers(t, s, 500, "plant")
 		ok(t, paint(s, "thing-1", "blue"))
 		work := define(t, s, "red", "attributes.color:red")
 		if got := statusOf(t, s, "red"); got != fleet.GroupBuilding {
 			t.Errorf("got %s, want %s", got, fleet.GroupBuilding)
 		}
 		// While it is built, a thing that changes is judged at once.
-		ok(t, paint(s, "thing-999", "blue"))
-		ok(t, paint(s, "thing-998", "red"))
-		wantGroups(t, s, "thing-998", "plant", "red")
+		ok(t, paint(s, "thing-499", "blue"))
+		ok(t, paint(s, "thing-498", "red"))
+		wantGroups(t, s, "thing-498", "plant", "red")
 		if n := workAll(t, s, work); n != 3 {
 			t.Errorf("got %d slices, want 3", n)
 		}
@@ -80,10 +81,10 @@ func TestADynamicGroupIsBuiltInSlices(t *testing.T) {
 			t.Errorf("got %s, want %s", got, fleet.GroupActive)
 		}
 		wantGroups(t, s, "thing-1", "plant")
-		wantGroups(t, s, "thing-999", "plant")
+		wantGroups(t, s, "thing-499", "plant")
 		wantGroups(t, s, "thing-2", "plant", "red")
-		wantGroups(t, s, "thing-998", "plant", "red")
-		if n := memberRows(t, s); n != 2500+2498 {
+		wantGroups(t, s, "thing-498", "plant", "red")
+		if n := memberRows(t, s); n != 500+498 {
 			t.Errorf("got %d rows of members, want all in the plant and all but two red", n)
 		}
 
@@ -94,7 +95,7 @@ func TestADynamicGroupIsBuiltInSlices(t *testing.T) {
 			t.Errorf("got %s, want %s", got, fleet.GroupRebuilding)
 		}
 		workSlice(t, s, first)
-		_, second, err := redefine(s, "red", "attributes.color:blue -thingName:thing-999")
+		_, second, err := redefine(s, "red", "attributes.color:blue -thingName:thing-499")
 		ok(t, err)
 		if workSlice(t, s, first) || statusOf(t, s, "red") != fleet.GroupRebuilding {
 			t.Error("the build of a query that is gone goes on, or ends the other")

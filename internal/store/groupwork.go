@@ -8,7 +8,8 @@ import (
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
 
-// groupSlice is how many things a slice of work on a group looks at.
+// groupSlice is how many things a slice of work on a group looks at, unless the
+// options say otherwise.
 const groupSlice = 1000
 
 // workKind is what has to be done about the members of a group.
@@ -44,7 +45,7 @@ func workName(group, generation int64) fleet.GroupWork {
 }
 
 // GroupWork is the task of the workflows that do what is left to do about the
-// members of groups. A slice takes up to a thousand things, and may be repeated:
+// members of groups. A slice takes so many things, and may be repeated:
 // it removes what is left of a group that is gone, and judges things by the
 // queries of all dynamic groups.
 func (s *Store) GroupWork() durable.Task { return groupWork{s} }
@@ -140,7 +141,7 @@ func (w groupWork) lock(ctx context.Context, q querier, id durable.ID) (*work, e
 // judged: a place became free.
 func (s *Store) removeMembers(ctx context.Context, q querier, do *work) (more bool, err error) {
 	things, err := all(ctx, q, membersAfter,
-		args{"group": do.group, "after": do.position, "limit": groupSlice}, scalar[string])
+		args{"group": do.group, "after": do.position, "limit": s.slices}, scalar[string])
 	if err != nil {
 		return false, fmt.Errorf("list members of thing group: %w", err)
 	}
@@ -151,7 +152,7 @@ func (s *Store) removeMembers(ctx context.Context, q querier, do *work) (more bo
 		return false, err
 	}
 	do.position = things[len(things)-1]
-	return len(things) == groupSlice, s.judge(ctx, q, do.scope, things)
+	return len(things) == s.slices, s.judge(ctx, q, do.scope, things)
 }
 
 // findMembers judges the next things by the query of a dynamic group. It locks
@@ -163,7 +164,7 @@ func (s *Store) findMembers(ctx context.Context, q querier, do *work) (more bool
 		return false, err
 	}
 	things, err := all(ctx, q, thingsAfter,
-		args{"scope": do.scope, "after": do.position, "limit": groupSlice}, scalar[string])
+		args{"scope": do.scope, "after": do.position, "limit": s.slices}, scalar[string])
 	if err != nil {
 		return false, fmt.Errorf("list things: %w", err)
 	}
@@ -173,7 +174,7 @@ func (s *Store) findMembers(ctx context.Context, q querier, do *work) (more bool
 		if err == nil {
 			err = s.judge(ctx, q, do.scope, astray)
 		}
-		if err != nil || len(things) == groupSlice {
+		if err != nil || len(things) == s.slices {
 			return err == nil, err
 		}
 	}

@@ -156,11 +156,13 @@ func TestBatchesAtOnceImportEachDeviceOnce(t *testing.T) {
 func TestAnImportThatCannotBeRememberedStoresNothing(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
-		for i := range maxImports {
-			_, err := s.Import(ctx, here, &fleet.ImportBatch{Import: fmt.Sprint(i), Source: "f", N: 1})
-			ok(t, err)
-		}
-		_, err := s.Import(ctx, here, importOf(1, "d", fleet.ImportDevice{Thing: testThing(t, "t")}))
+		_, err := s.Import(ctx, here, &fleet.ImportBatch{Import: "first", Source: "f", N: 1})
+		ok(t, err)
+		_, err = s.behind(t, `INSERT INTO imports (scope, id, source, created_at)
+			WITH RECURSIVE r (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM r WHERE i < @n)
+			SELECT scope, CAST(i AS TEXT), 'f', created_at FROM r, imports`, args{"n": maxImports})
+		ok(t, err)
+		_, err = s.Import(ctx, here, importOf(1, "d", fleet.ImportDevice{Thing: testThing(t, "t")}))
 		wantFault(t, err, fault.Limit, "delete one")
 		_, err = s.Thing(ctx, here, "t")
 		wantFault(t, err, fault.NotFound, "")

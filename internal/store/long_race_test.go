@@ -11,3 +11,7 @@ func long(t *testing.T) {
 	t.Helper()
 	t.Skip("is run without the race detector")
 }
+
+// much is how much a test does, whose name "make test" knows, with the race
+// detector and without it.
+func much(with, _ int) int { return with }

@@ -20,12 +20,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-func migrateSQLite(ctx context.Context, dsn, dir string) error {
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return fmt.Errorf("open database: %w", err)
-	}
-	defer db.Close()
+func migrateSQLite(ctx context.Context, db *sql.DB, dir string) error {
 	return migrate(ctx, goose.DialectSQLite3, db, dir)
 }
 

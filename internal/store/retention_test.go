@@ -242,17 +242,13 @@ func TestOneNodePurgesAtATime(t *testing.T) {
 
 func TestMessagesAreNotKeptForEver(t *testing.T) {
 	forEachDatabase(t, func(t *testing.T, s *Store) {
-		for i := range 1300 {
-			age := 89
-			if i < 1200 {
-				age = 91
-			}
-			_, err := s.behind(t, `INSERT INTO topic_messages
-				(seq, scope, id, topic_arn, role_arn, subject, structure, attributes, body, state, reason, created_at)
-				VALUES (@i, 1, @id, '', '', '', '', '{}', '', 'PENDING', '', @at)`,
-				args{"i": i, "id": fmt.Sprint(i), "at": testNow.AddDate(0, 0, -age).UnixMilli()})
-			ok(t, err)
-		}
+		_, err := s.behind(t, `INSERT INTO topic_messages
+			(seq, scope, id, topic_arn, role_arn, subject, structure, attributes, body, state, reason, created_at)
+			WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 1300)
+			SELECT i, 1, CAST(i AS TEXT), '', '', '', '', '{}', '', 'PENDING', '', CASE WHEN i <= 1200 THEN CAST(@old AS BIGINT)
+				ELSE CAST(@young AS BIGINT) END FROM r`,
+			args{"old": testNow.AddDate(0, 0, -91).UnixMilli(), "young": testNow.AddDate(0, 0, -89).UnixMilli()})
+		ok(t, err)
 		h := newHistory(t, s)
 		if steps := h.purge(testNow.Add(-audit.Retention)); steps != 3 {
 			t.Errorf("got %d steps, want 3", steps)

@@ -285,6 +285,7 @@ func TestAReaderThatIsFarBehindHearsOfIt(t *testing.T) {
 }
 
 func TestAFeedIsReadByIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		noteThings(t, s, planRows, "t")
 		if s.pool != nil {

@@ -33,7 +33,7 @@ const longest = time.Minute
 // TestALargeFleetIsChangedInSmallTransactions has, with CORDON_TEST_SCALE=1, a
 // million of what is listed, attached and deleted.
 func TestALargeFleetIsChangedInSmallTransactions(t *testing.T) {
-	n := 20_000
+	n := much(4_000, 20_000)
 	if os.Getenv("CORDON_TEST_SCALE") != "" {
 		n = 1_000_000
 	}

@@ -190,7 +190,7 @@ func TestSearchFindsWhatMatches(t *testing.T) {
 			}
 		}
 		asked, found := 0, 0
-		for asked < 300 {
+		for asked < much(60, 300) {
 			text := randomQuery(r, r.IntN(4))
 			q, err := fleetindex.Parse(text)
 			if err != nil {

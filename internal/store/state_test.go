@@ -205,7 +205,8 @@ func TestRowsAreInsertedWhateverTheyHaveInCommon(t *testing.T) {
 
 // A slice looks at no more things of a certificate than it changes, however many
 // there are.
-func TestThingsOfOneCertificateAreReadInParts(t *testing.T) {
+func TestThingsOfOneCertificateAreReadByIndex(t *testing.T) {
+	long(t)
 	forEachDatabase(t, func(t *testing.T, s *Store) {
 		fillStore(t, s, planRows, fillsOf("things", "certificates", "thing_principals"))
 		ctx, n := context.Background(), 0

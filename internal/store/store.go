@@ -11,6 +11,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -37,8 +38,11 @@ type Options struct {
 	URL    string
 	Node   string         // this process among those that share the database
 	Quotas *quota.Profile // nil is quota.Default
-	Now    func() time.Time
-	Log    *slog.Logger
+	// GroupSlice is how many things a slice of work on a group looks at, 0 a
+	// thousand.
+	GroupSlice int
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Store is the data of one Cordon. Its methods may be called at the same time.
@@ -47,6 +51,7 @@ type Store struct {
 	node     string
 	log      *slog.Logger
 	quotas   *quota.Profile
+	slices   int // Options.GroupSlice
 	read     querier
 	dialect  *dialect
 	writer   *writer       // SQLite
@@ -79,7 +84,10 @@ const (
 // Open opens the database, brings its tables up to date and, on SQLite, makes
 // sure that no other process has it open.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{now: o.Now, node: o.Node, log: o.Log, quotas: o.Quotas, stop: make(chan struct{})}
+	s := &Store{
+		now: o.Now, node: o.Node, log: o.Log, quotas: o.Quotas, slices: cmp.Or(o.GroupSlice, groupSlice),
+		stop: make(chan struct{}),
+	}
 	if s.quotas == nil {
 		s.quotas = quota.Default
 	}
@@ -105,15 +113,15 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.dialect = sqliteDialect
-	if err := migrateSQLite(ctx, sqliteDSN(file, "_txlock=immediate"), "migrations/sqlite"); err != nil {
-		return err
-	}
 	// SQLite has one writer. A second connection would not wait in our queue
 	// but fail with SQLITE_BUSY once its timeout is over.
 	if s.writeDB, err = sql.Open("sqlite", sqliteDSN(file, "_txlock=immediate")); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	s.writeDB.SetMaxOpenConns(1)
+	if err := migrateSQLite(ctx, s.writeDB, "migrations/sqlite"); err != nil {
+		return err
+	}
 	// All readers together keep as much as the writer.
 	reading := fmt.Sprintf("_pragma=query_only(true)&_pragma=cache_size(%d)", -cacheKB/readers)
 	if s.readDB, err = sql.Open("sqlite", sqliteDSN(file, reading)); err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -38,7 +39,8 @@ var databases = []struct {
 	{"postgres", pgtest.URL, func(t *testing.T, _ string) string { return tables.URL(t) }},
 }
 
-// tables and files are made once: migrations take longer than most tests.
+// tables and files are made once: migrations take longer than most tests, and so
+// do the triggers that watch.
 var (
 	tables = pgtest.Template{Make: func(url string) error { return makeTables(Options{URL: url}) }}
 	files  = litetest.Template{Make: func(dir string) error { return makeTables(Options{Dir: dir}) }}
@@ -50,7 +52,12 @@ func makeTables(o Options) error {
 	if err != nil {
 		return err
 	}
-	return s.Close()
+	db := s.writeDB
+	if s.pool != nil {
+		db = stdlib.OpenDBFromPool(s.pool)
+		defer db.Close()
+	}
+	return errors.Join(feedtest.Install(db, s.pool != nil), s.Close())
 }
 
 func copyTables(t *testing.T, dir string) string {

@@ -45,27 +45,47 @@ var tables = []watched{
 
 // What is known of a change: seq is the last entry there was before it, and tx
 // the transaction on PostgreSQL. An account has no scope.
-const table = `CREATE TABLE IF NOT EXISTS watched_rights (scope BIGINT, kind TEXT, name TEXT, seq BIGINT, tx BIGINT,
-	source TEXT)`
+const table = `CREATE TABLE watched_rights (scope BIGINT, kind TEXT, name TEXT, seq BIGINT, tx BIGINT, source TEXT)`
 
 // Watch records what changes in a database from now on, and when the test ends,
 // before what was there before Watch is cleaned up, fails it if a change is not
 // in the feed: by its transaction on PostgreSQL, by an entry behind it on SQLite.
 func Watch(t testing.TB, db *sql.DB, postgres bool) {
 	t.Helper()
+	if err := Install(db, postgres); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { Check(t, db, postgres) })
+}
+
+// Install has a database record what changes, as every copy of it then does:
+// Watch finds it there, and need not do what takes longer than most tests.
+func Install(db *sql.DB, postgres bool) error {
+	list := "sqlite_master WHERE name"
+	if postgres {
+		list = "pg_class WHERE relname"
+	}
+	var there bool
+	if err := db.QueryRow(`SELECT count(*) > 0 FROM ` + list + ` = 'watched_rights'`).Scan(&there); err != nil || there {
+		return err
+	}
 	statements := []string{table}
 	for _, w := range tables {
 		for op, when := range w.of {
 			statements = append(statements, w.trigger(op, when, postgres)...)
 		}
 	}
-	statements = append(statements, accounts(postgres)...)
-	for _, text := range statements {
-		if _, err := db.Exec(text); err != nil {
-			t.Fatalf("%v of %s", err, text)
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, text := range append(statements, accounts(postgres)...) {
+		if _, err := tx.Exec(text); err != nil {
+			return fmt.Errorf("%w of %s", err, text)
 		}
 	}
-	t.Cleanup(func() { Check(t, db, postgres) })
+	return tx.Commit()
 }
 
 // Check fails a test if a change is not in the feed.
@@ -110,14 +130,14 @@ type trigger struct{ name, op, table, when, record string }
 
 func (g trigger) statements(postgres bool) []string {
 	if !postgres {
-		return []string{fmt.Sprintf(`CREATE TRIGGER IF NOT EXISTS %s AFTER %s ON %s WHEN %s BEGIN %s; END`, g.name, g.op,
+		return []string{fmt.Sprintf(`CREATE TRIGGER %s AFTER %s ON %s WHEN %s BEGIN %s; END`, g.name, g.op,
 			g.table, g.when, g.record)}
 	}
 	// A condition that looks into tables stands in the function.
 	return []string{
-		fmt.Sprintf(`CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF %s THEN %s; END IF;
+		fmt.Sprintf(`CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF %s THEN %s; END IF;
 			RETURN NULL; END $$`, g.name, g.when, g.record),
-		fmt.Sprintf(`CREATE OR REPLACE TRIGGER %[1]s AFTER %[2]s ON %[3]s FOR EACH ROW EXECUTE FUNCTION %[1]s()`, g.name,
+		fmt.Sprintf(`CREATE TRIGGER %[1]s AFTER %[2]s ON %[3]s FOR EACH ROW EXECUTE FUNCTION %[1]s()`, g.name,
 			g.op, g.table),
 	}
 }

@@ -48,10 +48,31 @@ func binaries() (string, error) {
 	return filepath.Dir(initdb), nil
 }
 
+// memory is a file system in memory on Linux, of which a cluster of tests wants
+// some room.
+const (
+	memory       = "/dev/shm"
+	memoryMagic  = 0x01021994 // TMPFS_MAGIC of linux/magic.h
+	memoryWanted = 4 << 30
+)
+
+// place is the directory below which the directory of a cluster is made: one in
+// memory, where that is to be had, for a database is some hundred files, and to
+// make them on a disk takes longer than most tests. Where a benchmark measures
+// the disk, or TMPDIR is set, it is the directory for temporary files.
+func (o Options) place() string {
+	var fs syscall.Statfs_t
+	if o.Durable || os.Getenv("TMPDIR") != "" || syscall.Statfs(memory, &fs) != nil || int64(fs.Type) != memoryMagic ||
+		int64(fs.Bavail)*int64(fs.Bsize) < memoryWanted {
+		return os.TempDir()
+	}
+	return memory
+}
+
 // ownedDir makes the directory of a cluster and says how to start programs as
 // its owner: the user of this process, or an unprivileged one for root. The
 // supervisor gets a session of its own, out of reach of the terminal.
-func ownedDir() (string, *syscall.SysProcAttr, error) {
+func (o Options) ownedDir() (string, *syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() == 0 {
 		uid, gid, err := unprivileged()
@@ -60,7 +81,7 @@ func ownedDir() (string, *syscall.SysProcAttr, error) {
 		}
 		attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
 	}
-	dir, err := os.MkdirTemp("", "cordon-pg-")
+	dir, err := os.MkdirTemp(o.place(), "cordon-pg-")
 	if err != nil {
 		return "", nil, err
 	}

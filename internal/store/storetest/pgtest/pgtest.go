@@ -1,7 +1,7 @@
 // Package pgtest gives tests a PostgreSQL of their own.
 //
 // The first call of [URL] in a test process makes a cluster in a temporary
-// directory and starts it; every call makes a fresh, empty database in it.
+// directory, in memory where there is room, and starts it; every call makes a fresh, empty database in it.
 // Nothing that runs on the machine is used or disturbed: the cluster listens
 // on a Unix socket in its own directory only, so no port can be taken, and
 // nobody but its owner (and root) can reach it.
@@ -134,7 +134,8 @@ func (o Options) settings(dir string) string {
 		"timezone = 'UTC'",
 	}
 	if !o.Durable {
-		lines = append(lines, "fsync = off", "synchronous_commit = off", "full_page_writes = off")
+		lines = append(lines, "fsync = off", "synchronous_commit = off", "full_page_writes = off",
+			"wal_level = minimal", "max_wal_senders = 0", "max_wal_size = 256MB")
 	}
 	return strings.Join(append(lines, o.Settings...), "\n") + "\n"
 }
@@ -183,7 +184,7 @@ func Start(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, attr, err := ownedDir()
+	dir, attr, err := o.ownedDir()
 	if err != nil {
 		return nil, fmt.Errorf("make the directory of a PostgreSQL cluster: %w", err)
 	}
