@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
@@ -53,6 +54,9 @@ type Spec struct {
 	// connected, and Messages how many they send.
 	Connections int `json:"connections,omitempty"`
 	Messages    int `json:"messages,omitempty"`
+	// Only names the one part of [Parts] of a Gateway that is measured; "" is all of
+	// them.
+	Only string `json:"only,omitempty"`
 	// Rounds is how often everything is measured.
 	Rounds int `json:"rounds"`
 	// Dir is an existing directory that SQLite databases are made in, below a
@@ -140,6 +144,8 @@ func (s Spec) checkDevices() error {
 		return fmt.Errorf("--messages: take %d to %d", minMessages, maxMessages)
 	case s.Rounds < 1 || s.Rounds > maxRounds:
 		return fmt.Errorf("--rounds: take 1 to %d", maxRounds)
+	case s.Only != "" && !slices.Contains(Parts(), s.Only):
+		return fmt.Errorf("--only: take one of %s", strings.Join(Parts(), ", "))
 	}
 	return nil
 }

@@ -179,6 +179,7 @@ func TestSpecificationsThatAreRefused(t *testing.T) {
 		{"too few devices", func(s *Spec) { s.Kind, s.Messages, s.Connections = Gateway, 100, 19 }, "--connections"},
 		{"too many devices", func(s *Spec) { s.Kind, s.Messages, s.Connections = Gateway, 100, 9001 }, "--connections"},
 		{"too few messages", func(s *Spec) { s.Kind, s.Messages, s.Connections = Gateway, 99, 20 }, "--messages"},
+		{"an unknown part", func(s *Spec) { s.Kind, s.Messages, s.Connections, s.Only = Gateway, 100, 20, "x" }, "--only"},
 		{"too many rounds", func(s *Spec) { s.Rounds = maxRounds + 1 }, "--rounds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,7 +242,7 @@ func TestDevicesAreMeasured(t *testing.T) {
 				}
 			}
 			for _, k := range d.Kicks {
-				if k.Connections != 30 || k.SinceCall <= 0 || k.SinceAnswer > k.SinceCall {
+				if k.Connections != 30 || k.SinceCall.Least <= 0 || k.SinceAnswer.Most > k.SinceCall.Most {
 					t.Errorf("got %+v, want 30 ended connections, later since the call", k)
 				}
 			}

@@ -41,27 +41,49 @@ func (m *measurement) gateway(ctx context.Context) (r *Result, err error) {
 		return nil, err
 	}
 	r = &Result{Database: m.spec.database(), Devices: &g.seen}
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"register devices", func(ctx context.Context) error {
-			r.LoadPerSecond, err = g.register(ctx)
-			return err
-		}},
-		{"memory", g.memory}, // before anything else has left memory behind
-		{"connects", g.connects},
-		{"messages", g.messages},
-		{"connect those who are to stay", g.connectOthers},
-		{"kicks", g.kicks},
-		{"single deactivations", g.singles},
-	} {
+	if r.LoadPerSecond, err = g.register(ctx); err != nil {
+		return nil, fmt.Errorf("register devices: %w", err)
+	}
+	for _, step := range g.steps() {
+		if m.spec.Only != "" && m.spec.Only != step.part {
+			continue
+		}
 		if err := step.do(ctx); err != nil {
 			return nil, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	r.Subject = Rate{Name: "mTLS connects", PerSecond: g.seen.Connects[0].Cordon.PerSecond}
+	if len(g.seen.Connects) > 0 {
+		r.Subject = Rate{Name: "mTLS connects", PerSecond: g.seen.Connects[0].Cordon.PerSecond}
+	}
 	return r, nil
+}
+
+// The parts of a measurement of the gateway.
+const (
+	partMemory   = "memory"
+	partConnects = "connects"
+	partMessages = "messages"
+	partKicks    = "kicks"
+)
+
+// Parts are what can be measured of the gateway, each for itself.
+func Parts() []string { return []string{partMemory, partConnects, partMessages, partKicks} }
+
+// gatewayStep is a step of a part.
+type gatewayStep struct {
+	part, name string
+	do         func(context.Context) error
+}
+
+func (g *gatewayRig) steps() []gatewayStep {
+	return []gatewayStep{
+		{partMemory, "memory", g.memory}, // before anything else has left memory behind
+		{partConnects, "connects", g.connects},
+		{partMessages, "messages", g.messages},
+		{partKicks, "connect those who are to stay", g.connectOthers},
+		{partKicks, "kicks", g.kicks},
+		{partKicks, "single deactivations", g.singles},
+	}
 }
 
 // gatewayRig is what is measured, and the devices.

@@ -28,7 +28,6 @@ const (
 	loadRate    = 500
 	// permissive finds policies that allow everything.
 	permissive = "IOT_POLICY_OVERLY_PERMISSIVE_CHECK"
-	kickTask   = "kick"
 	roleARN    = "arn:aws:iam::000000000000:role/Bench"
 )
 
@@ -54,27 +53,52 @@ func (g *gatewayRig) kicks(ctx context.Context) error {
 		{"REPLACE_DEFAULT_POLICY_VERSION", g.replacement},
 		{"RemoveThingFromThingGroup", g.removal},
 	} {
-		kick, err := g.kick(ctx, k.name, k.prepare)
-		if err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
+		var rounds []kicked
+		for round := range g.spec.Rounds {
+			one, err := g.kick(ctx, fmt.Sprintf("%s-%d", k.name, round), k.prepare)
+			if err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+			rounds = append(rounds, one)
 		}
-		g.seen.Kicks = append(g.seen.Kicks, kick)
+		g.seen.Kicks = append(g.seen.Kicks, kickOf(k.name, len(g.ids), rounds))
 	}
 	return nil
+}
+
+// kicked is one round of a kick, in milliseconds; sinceSlice is 0 where there was
+// no task.
+type kicked struct{ sinceCall, sinceAnswer, sinceSlice, cpu float64 }
+
+func kickOf(name string, connections int, rounds []kicked) Kick {
+	of := func(value func(kicked) float64) Spread {
+		list := make([]float64, len(rounds))
+		for i := range rounds {
+			list[i] = value(rounds[i])
+		}
+		return spreadOf(list)
+	}
+	return Kick{
+		Name: name, Connections: connections,
+		SinceCall:   of(func(k kicked) float64 { return k.sinceCall }),
+		SinceAnswer: of(func(k kicked) float64 { return k.sinceAnswer }),
+		SinceSlice:  of(func(k kicked) float64 { return k.sinceSlice }),
+		CPU:         of(func(k kicked) float64 { return k.cpu }),
+	}
 }
 
 // kick connects devices with one certificate and measures how fast all of them
 // lose their connection.
 func (g *gatewayRig) kick(ctx context.Context, name string,
 	prepare func(context.Context, identity) (func(context.Context) error, error),
-) (Kick, error) {
+) (k kicked, err error) {
 	made, err := g.issue(name, 1)
 	if err != nil {
-		return Kick{}, err
+		return k, err
 	}
 	call, err := prepare(ctx, made[0])
 	if err != nil {
-		return Kick{}, err
+		return k, err
 	}
 	defer func() { g.finding = "" }()
 	list := make([]swarm.Identity, len(g.ids))
@@ -83,41 +107,42 @@ func (g *gatewayRig) kick(ctx context.Context, name string,
 	}
 	devices, _, err := swarm.ConnectAll(ctx, g.contenders[0].target, list, parallel)
 	if err != nil {
-		return Kick{}, err
+		return k, err
 	}
 	defer swarm.CloseAll(devices)
 	if n := down(devices); n > 0 {
-		return Kick{}, fmt.Errorf("wrong result: %d connections ended before the change", n)
+		return k, fmt.Errorf("wrong result: %d connections ended before the change", n)
 	}
-	began := time.Now()
-	if err := call(ctx); err != nil {
-		return Kick{}, err
-	}
-	answered := time.Now()
-	last, err := lastEnd(devices)
+	var began, answered, last time.Time
+	micros, err := g.contenders[0].spent(1, func() (err error) {
+		began = time.Now()
+		if err := call(ctx); err != nil {
+			return err
+		}
+		answered = time.Now()
+		last, err = lastEnd(devices)
+		return err
+	})
 	if err != nil {
-		return Kick{}, err
+		return k, err
 	}
 	if n := down(g.others); n > 0 {
-		return Kick{}, fmt.Errorf("wrong result: %d of %d other connections ended", n, len(g.others))
+		return k, fmt.Errorf("wrong result: %d of %d other connections ended", n, len(g.others))
 	}
-	k := Kick{
-		Name: name, Connections: len(devices), SinceCall: milliseconds(last.Sub(began)),
-		SinceAnswer: milliseconds(max(0, last.Sub(answered))),
-	}
+	k = kicked{milliseconds(last.Sub(began)), milliseconds(max(0, last.Sub(answered))), 0, micros / 1000}
 	if g.finding != "" {
 		var slice time.Time
-		slice, err = g.executed(ctx, g.finding)
-		k.SinceSlice = milliseconds(last.Sub(slice))
+		slice, err = g.executed(ctx, made[0].ClientID)
+		k.sinceSlice = milliseconds(last.Sub(slice))
 	}
 	return k, err
 }
 
 // executed is when the slice began that executed the one action of a mitigation
 // task: it commits behind that.
-func (g *gatewayRig) executed(ctx context.Context, finding string) (time.Time, error) {
+func (g *gatewayRig) executed(ctx context.Context, task string) (time.Time, error) {
 	out, err := g.api.ListAuditMitigationActionsExecutions(ctx, &iot.ListAuditMitigationActionsExecutionsInput{
-		TaskId: aws.String(kickTask), FindingId: &finding,
+		TaskId: &task, FindingId: &g.finding,
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -173,7 +198,7 @@ func (g *gatewayRig) deactivate(ctx context.Context, id identity) error {
 // replacement gives the policy of a certificate another default version, by a
 // mitigation task on the finding that it is too broad.
 func (g *gatewayRig) replacement(ctx context.Context, id identity) (func(context.Context) error, error) {
-	const policy, action = "broad", "blank"
+	policy, action := "broad-"+id.ClientID, "blank-"+id.ClientID
 	if err := g.createPolicy(ctx, policy); err != nil {
 		return nil, err
 	}
@@ -186,7 +211,7 @@ func (g *gatewayRig) replacement(ctx context.Context, id identity) (func(context
 	}
 	g.finding = finding
 	_, err = g.api.CreateMitigationAction(ctx, &iot.CreateMitigationActionInput{
-		ActionName: aws.String(action), RoleArn: aws.String(roleARN),
+		ActionName: &action, RoleArn: aws.String(roleARN),
 		ActionParams: &types.MitigationActionParams{
 			ReplaceDefaultPolicyVersionParams: &types.ReplaceDefaultPolicyVersionParams{
 				TemplateName: types.PolicyTemplateNameBlankPolicy,
@@ -195,7 +220,7 @@ func (g *gatewayRig) replacement(ctx context.Context, id identity) (func(context
 	})
 	return func(ctx context.Context) error {
 		_, err := g.api.StartAuditMitigationActionsTask(ctx, &iot.StartAuditMitigationActionsTaskInput{
-			TaskId: aws.String(kickTask), Target: &types.AuditMitigationActionsTaskTarget{FindingIds: []string{finding}},
+			TaskId: &id.ClientID, Target: &types.AuditMitigationActionsTaskTarget{FindingIds: []string{finding}},
 			AuditCheckToActionsMapping: map[string][]string{permissive: {action}},
 		})
 		return err
@@ -246,7 +271,7 @@ func (g *gatewayRig) findPolicy(ctx context.Context, policy string) (string, err
 // removal takes the thing that a certificate stands for out of the group that has
 // the policy.
 func (g *gatewayRig) removal(ctx context.Context, id identity) (func(context.Context) error, error) {
-	thing, group := aws.String("shared"), aws.String("members")
+	thing, group := aws.String("shared-"+id.ClientID), aws.String("members-"+id.ClientID)
 	if err := g.registerAll(ctx, []identity{id}, ""); err != nil {
 		return nil, err
 	}

@@ -57,13 +57,15 @@ type Held struct {
 // milliseconds. It was committed after the call and before the answer: from the
 // commit it is less than SinceCall, and more than SinceAnswer.
 type Kick struct {
-	Name        string  `json:"name"`
-	Connections int     `json:"connections"`
-	SinceCall   float64 `json:"sinceCall"`
-	SinceAnswer float64 `json:"sinceAnswer"`
+	Name        string `json:"name"`
+	Connections int    `json:"connections"`
+	SinceCall   Spread `json:"sinceCall"`
+	SinceAnswer Spread `json:"sinceAnswer"`
 	// SinceSlice counts from the beginning of the slice of the mitigation task that
 	// made the change, shortly before its commit; 0 where there was no task.
-	SinceSlice float64 `json:"sinceSlice,omitempty"`
+	SinceSlice Spread `json:"sinceSlice"`
+	// CPU is the time that the server's process spent until then.
+	CPU Spread `json:"cpu"`
 }
 
 // Singles is the same for certificates that are deactivated one by one.
@@ -83,10 +85,19 @@ func (d *Devices) print(out io.Writer, r *Result) error {
 	}
 	fmt.Fprintf(out, "beside %s, with require_certificate and no rules of access\n", peer)
 	fmt.Fprintf(out, "\n%s devices registered, %s/s\n", group(float64(r.Spec.Connections)), group(r.LoadPerSecond))
-	return errors.Join(
-		table(out, d.connectTable), table(out, d.messageTable), table(out, func(w io.Writer) { d.memoryTable(w, r) }),
-		table(out, d.kickTable),
-	)
+	var errs []error
+	for _, t := range []struct {
+		part  string
+		lines func(io.Writer)
+	}{
+		{partConnects, d.connectTable}, {partMessages, d.messageTable},
+		{partMemory, func(w io.Writer) { d.memoryTable(w, r) }}, {partKicks, d.kickTable},
+	} {
+		if r.Spec.Only == "" || r.Spec.Only == t.part {
+			errs = append(errs, table(out, t.lines))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // table writes lines whose cells are aligned.
@@ -132,20 +143,23 @@ func (d *Devices) memoryTable(w io.Writer, r *Result) {
 
 func (d *Devices) kickTable(w io.Writer) {
 	fmt.Fprint(w, "\nfrom a change until the last connection has ended\n")
-	fmt.Fprint(w, "  \tended\tothers\tsince the call\tsince its answer\n")
+	fmt.Fprint(w, "  \tended\tothers\tsince the call\tsince its answer\tserver CPU\n")
 	for _, k := range d.Kicks {
-		fmt.Fprintf(w, "  %s\t%s\t0\t%.0f ms\t%.0f ms%s\n", k.Name, group(float64(k.Connections)), k.SinceCall, k.SinceAnswer,
-			within(k.SinceCall, kickGoal))
-		if k.SinceSlice > 0 {
-			fmt.Fprintf(w, "  … since its slice began, before the commit\t\t\t%.0f ms\t\t%s\n", k.SinceSlice,
-				within(k.SinceSlice, kickGoal))
+		fmt.Fprintf(w, "  %s\t%s\t0\t%s\t%s\t%s%s\n", k.Name, group(float64(k.Connections)), millis(k.SinceCall),
+			millis(k.SinceAnswer), millis(k.CPU), within(k.SinceCall.Median, kickGoal))
+		if k.SinceSlice.Median > 0 {
+			fmt.Fprintf(w, "  … since its slice began, before the commit\t\t\t%s\t\t\t%s\n", millis(k.SinceSlice),
+				within(k.SinceSlice.Median, kickGoal))
 		}
 	}
 	s := d.Singles
-	fmt.Fprintf(w, "  one by one under %s messages/s\t%d\t0\tp50 %.1f, p99 %.1f ms\tp50 %.1f, p99 %.1f ms%s\n",
+	fmt.Fprintf(w, "  one by one under %s messages/s\t%d\t0\tp50 %.1f, p99 %.1f ms\tp50 %.1f, p99 %.1f ms\t%s\n",
 		group(s.MessagesPerSecond), s.Deactivations, s.SinceCall.P50, s.SinceCall.P99, s.SinceAnswer.P50, s.SinceAnswer.P99,
 		within(s.SinceCall.P99, singleGoal))
 }
+
+// millis is a spread of times, in milliseconds.
+func millis(s Spread) string { return fmt.Sprintf("%.0f (%.0f–%.0f) ms", s.Median, s.Least, s.Most) }
 
 // within is the column that says whether something took no longer than a goal, in
 // milliseconds.

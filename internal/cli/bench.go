@@ -202,7 +202,8 @@ func (c *benchImport) Run(ctx context.Context, p *Process) error {
 type benchGateway struct {
 	Connections int       `default:"5000" local:"" placeholder:"N" help:"Devices on a certificate, and on their own."`
 	Messages    int       `default:"50000" local:"" placeholder:"N" help:"Messages in a round."`
-	Rounds      int       `default:"3" local:"" placeholder:"N" help:"How often connects and messages are measured."`
+	Rounds      int       `default:"3" local:"" placeholder:"N" help:"How often connects, messages and kicks are measured."`
+	Only        string    `local:"" placeholder:"PART" help:"Measure one part: memory, connects, messages or kicks."`
 	Host        benchHost `embed:""`
 }
 
@@ -227,6 +228,9 @@ Examples:
   cordon bench gateway --connections 1000 --messages 10000 --rounds 1
       A quick one.
 
+  cordon bench gateway --only kicks
+      How soon connections end, and nothing else.
+
   cordon bench gateway --postgres --json
       On a PostgreSQL that is started for it (Debian: postgresql).
 `
@@ -235,7 +239,7 @@ Examples:
 // Run measures.
 func (c *benchGateway) Run(ctx context.Context, p *Process) error {
 	return c.Host.measure(ctx, p, bench.Spec{
-		Kind: bench.Gateway, Connections: c.Connections, Messages: c.Messages, Rounds: c.Rounds,
+		Kind: bench.Gateway, Connections: c.Connections, Messages: c.Messages, Rounds: c.Rounds, Only: c.Only,
 	})
 }
 
