@@ -68,7 +68,7 @@ func (g *gatewayRig) kicks(ctx context.Context) error {
 
 // kicked is one round of a kick, in milliseconds; sinceSlice is 0 where there was
 // no task.
-type kicked struct{ sinceCall, sinceAnswer, sinceSlice, cpu float64 }
+type kicked struct{ sinceCall, sinceAnswer, sinceSlice, cpu, told float64 }
 
 func kickOf(name string, connections int, rounds []kicked) Kick {
 	of := func(value func(kicked) float64) Spread {
@@ -84,6 +84,7 @@ func kickOf(name string, connections int, rounds []kicked) Kick {
 		SinceAnswer: of(func(k kicked) float64 { return k.sinceAnswer }),
 		SinceSlice:  of(func(k kicked) float64 { return k.sinceSlice }),
 		CPU:         of(func(k kicked) float64 { return k.cpu }),
+		Told:        of(func(k kicked) float64 { return k.told }),
 	}
 }
 
@@ -104,6 +105,9 @@ func (g *gatewayRig) kick(ctx context.Context, name string,
 	list := make([]swarm.Identity, len(g.ids))
 	for i := range list {
 		list[i] = swarm.Identity{ClientID: fmt.Sprintf("%s-%05d", name, i), Certificate: made[0].Certificate}
+		if i%2 > 0 { // of MQTT 5 devices are told why
+			list[i].Version = mqtt.V5
+		}
 	}
 	devices, _, err := swarm.ConnectAll(ctx, g.contenders[0].target, list, parallel)
 	if err != nil {
@@ -129,13 +133,30 @@ func (g *gatewayRig) kick(ctx context.Context, name string,
 	if n := down(g.others); n > 0 {
 		return k, fmt.Errorf("wrong result: %d of %d other connections ended", n, len(g.others))
 	}
-	k = kicked{milliseconds(last.Sub(began)), milliseconds(max(0, last.Sub(answered))), 0, micros / 1000}
+	k = kicked{
+		sinceCall: milliseconds(last.Sub(began)), sinceAnswer: milliseconds(max(0, last.Sub(answered))), cpu: micros / 1000,
+		told: told(devices),
+	}
 	if g.finding != "" {
 		var slice time.Time
 		slice, err = g.executed(ctx, made[0].ClientID)
 		k.sinceSlice = milliseconds(last.Sub(slice))
 	}
 	return k, err
+}
+
+// told is the share of the devices of MQTT 5 that heard of the end before it came.
+func told(devices []*swarm.Device) float64 {
+	all, heard := 0, 0
+	for _, d := range devices {
+		if d.Version == mqtt.V5 {
+			all++
+		}
+		if d.Told() {
+			heard++
+		}
+	}
+	return float64(heard) / float64(max(all, 1))
 }
 
 // executed is when the slice began that executed the one action of a mitigation

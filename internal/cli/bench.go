@@ -202,7 +202,7 @@ func (c *benchImport) Run(ctx context.Context, p *Process) error {
 type benchGateway struct {
 	Connections int       `default:"5000" local:"" placeholder:"N" help:"Devices on a certificate, and on their own."`
 	Messages    int       `default:"50000" local:"" placeholder:"N" help:"Messages in a round."`
-	Rounds      int       `default:"3" local:"" placeholder:"N" help:"How often connects, messages and kicks are measured."`
+	Rounds      int       `default:"3" local:"" placeholder:"N" help:"How often all but memory is measured."`
 	Only        string    `local:"" placeholder:"PART" help:"Measure one part: memory, connects, messages or kicks."`
 	Host        benchHost `embed:""`
 }

@@ -63,9 +63,9 @@ type Device struct {
 	AccountDisabled bool
 	// Thing is what the certificate stands for by the rule of [StandsFor], or nil.
 	Thing *Thing
-	// Exclusive says that the certificate is attached to the thing exclusively:
-	// it stands for it under every client id.
-	Exclusive bool
+	// AnyClient says that all this holds under every client id: the certificate has
+	// no thing, or one that it is attached to exclusively.
+	AnyClient bool
 	// Groups are those of the thing and all their ancestors, by name.
 	Groups []string
 	// Policies are the versions in force, by name: those of the certificate and

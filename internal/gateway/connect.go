@@ -266,7 +266,7 @@ var errDefect = errors.New("a defect")
 func (g *Gateway) enforcing(s *session, p *peer, reader *mqtt.Reader, c *mqtt.Connect) enforce.Options {
 	o := enforce.Options{
 		Conn: p, Reader: reader, Connect: c, Assigned: s.assigned, Judge: s, Limits: g.Limits.Device, Note: s.note,
-		Stored: g.resume(s, c),
+		Pacer: &g.rush, Stored: g.resume(s, c),
 	}
 	if g.Prefix != nil {
 		o.Prefix = g.Prefix(s.scope)

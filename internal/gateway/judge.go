@@ -87,18 +87,38 @@ func (q *queue[T]) empty() bool { return len(q.order) == 0 }
 func (j *judge) run(ctx context.Context) {
 	var workers sync.WaitGroup
 	for range judges {
-		workers.Go(func() {
-			for ctx.Err() == nil {
-				if !j.step(ctx) {
-					select {
-					case <-j.wake:
-					case <-ctx.Done():
-					}
-				}
-			}
-		})
+		workers.Go(func() { j.work(ctx) })
 	}
 	workers.Wait()
+}
+
+// work judges slice by slice. From a large one on there is a rush, until nothing
+// waits any more.
+func (j *judge) work(ctx context.Context) {
+	rushing := false
+	rest := func() {
+		if rushing {
+			j.gateway.rush.end()
+		}
+		rushing = false
+	}
+	defer rest()
+	for ctx.Err() == nil {
+		slice := j.next()
+		if slice == nil {
+			rest()
+			select {
+			case <-j.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if !rushing && len(slice.sessions) > enders {
+			j.gateway.rush.begin()
+			rushing = true
+		}
+		j.step(ctx, slice)
+	}
 }
 
 func (j *judge) woken() {
@@ -131,38 +151,48 @@ func (j *judge) add(list ...*session) {
 	j.woken()
 }
 
-// step judges a slice, and reports whether there was one.
-func (j *judge) step(ctx context.Context) bool {
+// slice is certificates or sessions of a scope.
+type slice struct {
+	scope        fleet.Scope
+	certificates []string
+	sessions     []*session
+}
+
+// next takes what is to be judged next, or nil.
+func (j *judge) next() *slice {
 	j.mu.Lock()
-	scope, ids := j.certificates.take(sliceSize)
-	var list []*session
-	if ids == nil {
-		scope, list = j.sessions.take(sliceSize)
+	defer j.mu.Unlock()
+	var next slice
+	next.scope, next.certificates = j.certificates.take(sliceSize)
+	if next.certificates == nil {
+		next.scope, next.sessions = j.sessions.take(sliceSize)
 	}
-	if ids == nil && list == nil {
-		j.mu.Unlock()
-		return false
+	if next.certificates == nil && next.sessions == nil {
+		return nil
 	}
 	j.working++
-	j.mu.Unlock()
+	return &next
+}
+
+// step judges a slice.
+func (j *judge) step(ctx context.Context, one *slice) {
 	var err error
-	if ids != nil {
-		err = j.judgeCertificates(ctx, scope, ids)
+	if one.certificates != nil {
+		err = j.judgeCertificates(ctx, one.scope, one.certificates)
 	} else {
-		for _, s := range list {
+		for _, s := range one.sessions {
 			s.waiting.Store(false)
 		}
-		err = j.judgeSessions(ctx, scope, list)
+		err = j.judgeSessions(ctx, one.scope, one.sessions)
 	}
 	j.done(ctx, err, func() {
-		j.certificates.add(scope, ids...)
-		for _, s := range list {
+		j.certificates.add(one.scope, one.certificates...)
+		for _, s := range one.sessions {
 			if s.waiting.CompareAndSwap(false, true) {
-				j.sessions.add(scope, s)
+				j.sessions.add(one.scope, s)
 			}
 		}
 	})
-	return true
 }
 
 // done ends a step. What did not work waits again.
@@ -259,6 +289,8 @@ func endAll(list []*session, e *ending) {
 		}
 		return
 	}
+	list[0].gateway.rush.begin()
+	defer list[0].gateway.rush.end()
 	var working sync.WaitGroup
 	for part := range slices.Chunk(list, (len(list)+enders-1)/enders) {
 		working.Go(func() {
@@ -333,9 +365,7 @@ func (g *Gateway) lookUp(ctx context.Context, scope fleet.Scope, refs []fleet.De
 	for i, ref := range refs {
 		out[i] = *of[ref.Certificate]
 	}
-	// A certificate that has its thing exclusively stands for it under every
-	// client id.
-	differ := func(i int) bool { return !of[rest[i].Certificate].Exclusive }
+	differ := func(i int) bool { return !of[rest[i].Certificate].AnyClient }
 	var others []fleet.DeviceRef
 	for i := range rest {
 		if differ(i) {

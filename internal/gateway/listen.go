@@ -61,6 +61,34 @@ type peer struct {
 // NetConn is the socket, below TLS and WebSocket.
 func (p *peer) NetConn() net.Conn { return p.socket }
 
+// socket is the TCP connection of a device.
+type socket struct{ net.Conn }
+
+// CloseWrite tells the device that nothing more comes, and leaves who reads the
+// socket alone.
+func (s socket) CloseWrite() error {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Close tells the device first. Closing alone does that only once the goroutine
+// that reads has let go of the socket, and where thousands are closed at once
+// that one waits for its turn.
+func (s socket) Close() error {
+	_ = s.CloseWrite() // it may have been done already
+	return s.Conn.Close()
+}
+
+// CloseWrite says farewell in TLS. In WebSocket both sides do that.
+func (p *peer) CloseWrite() error {
+	if conn, ok := p.Conn.(*tls.Conn); ok {
+		return conn.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // Serve lets devices in that come to a listener, until ctx ends or the listener
 // is closed. Errors of accepting are waited out.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
@@ -78,10 +106,10 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		case <-ctx.Done():
 			return nil
 		}
-		socket, err := l.Accept()
+		conn, err := l.Accept()
 		switch {
 		case err == nil:
-			g.arrived(socket)
+			g.arrived(socket{conn})
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return nil
@@ -110,8 +138,8 @@ func (g *Gateway) begin() bool {
 
 // arrived begins the handshake with who has a place, in a goroutine that ends
 // with it: handshakes need a large stack, waiting for packets does not.
-func (g *Gateway) arrived(socket net.Conn) {
-	address, err := netip.ParseAddrPort(socket.RemoteAddr().String())
+func (g *Gateway) arrived(conn socket) {
+	address, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	address = netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 	refused := "address_unknown"
 	var release func()
@@ -121,10 +149,10 @@ func (g *Gateway) arrived(socket net.Conn) {
 	if release == nil {
 		<-g.arrivals.places
 		g.Metrics.Connect(refused)
-		closeQuietly(socket)
+		closeQuietly(conn)
 		return
 	}
-	p := &peer{socket: socket, address: address, release: release, greeting: time.Now().Add(g.Limits.Greeting)}
+	p := &peer{socket: conn, address: address, release: release, greeting: time.Now().Add(g.Limits.Greeting)}
 	g.connections.Go(func() { g.guard(p, g.greet) })
 }
 

@@ -11,15 +11,15 @@ import (
 // answering answers for each connection with a thing called like the client, and
 // remembers how many it was asked about.
 type answering struct {
-	exclusive string // a certificate that has its thing exclusively
-	asked     []int
+	alike string // a certificate that is the same under every client id
+	asked []int
 }
 
 func (a *answering) Devices(_ context.Context, _ fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
 	a.asked = append(a.asked, len(refs))
 	list := make([]fleet.Device, len(refs))
 	for i, ref := range refs {
-		list[i] = fleet.Device{Thing: &fleet.Thing{Name: ref.ClientID}, Exclusive: ref.Certificate == a.exclusive}
+		list[i] = fleet.Device{Thing: &fleet.Thing{Name: ref.ClientID}, AnyClient: ref.Certificate == a.alike}
 	}
 	return list, nil
 }
@@ -33,7 +33,7 @@ func (a *answering) PolicyDocuments(context.Context, fleet.Scope, []fleet.Policy
 }
 
 func TestACertificateWithAThingOfItsOwnIsReadOnce(t *testing.T) {
-	r := &answering{exclusive: "own"}
+	r := &answering{alike: "own"}
 	g := &Gateway{Options: Options{Registry: r}}
 	list, err := g.lookUp(t.Context(), home, []fleet.DeviceRef{
 		{Certificate: "own", ClientID: "a"}, {Certificate: "other", ClientID: "b"}, {Certificate: "own", ClientID: "c"},

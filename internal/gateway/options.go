@@ -124,6 +124,7 @@ type Gateway struct {
 	clients  *clients
 	recent   recent
 	judge    *judge
+	rush     rush
 	trouble  trouble
 	expiry   expiry
 	wills    *wills

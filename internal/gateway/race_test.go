@@ -187,7 +187,11 @@ func TestFiveThousandSessionsOfACertificateAreReadOnce(t *testing.T) {
 	const many = 200
 	devices := make([]*mqtttest.Client, many)
 	for i := range many {
-		devices[i] = g.must(t, c, hello(mqtt.V311, name(i)))
+		v := mqtt.V311
+		if i%2 > 0 {
+			v = mqtt.V5
+		}
+		devices[i] = g.must(t, c, hello(v, name(i)))
 	}
 	g.registry.mu.Lock()
 	reads, compiled := g.registry.reads, g.registry.compiled
@@ -197,7 +201,7 @@ func TestFiveThousandSessionsOfACertificateAreReadOnce(t *testing.T) {
 	}
 	g.registry.setStatus(home, id, fleet.Inactive)
 	for _, d := range devices {
-		ends(t, d, 0)
+		ends(t, d, mqtt.AdministrativeAction)
 	}
 	await(t, "nobody is connected", func() bool { return g.Connections() == 0 })
 	g.registry.mu.Lock()

@@ -84,7 +84,11 @@ var devicesText = nest(`,
 	UNION ALL
 	SELECT 4, h.n, h.thing, p.name, '', '', '', '', '', '', FALSE, p.seq, p.default_version, 0, 0, 0, 0, 0
 		FROM held h CROSS JOIN policy_targets t ON (t.scope = @scope AND t.target = h.target)
-			CROSS JOIN policies p ON (p.scope = @scope AND p.name = t.policy)`)
+			CROSS JOIN policies p ON (p.scope = @scope AND p.name = t.policy)
+	UNION ALL
+	SELECT 5, r.n, '', '', '', '', '', '', '', '', FALSE, 0, 0, 0, 0, 0, 0, 0 FROM refs r
+		WHERE EXISTS (SELECT 1 FROM thing_principals p
+			WHERE p.scope = @scope AND p.certificate = r.certificate AND NOT p.exclusive)`)
 
 // The kinds of rows of devicesText.
 const (
@@ -93,6 +97,7 @@ const (
 	thingRow
 	groupRow
 	policyRow
+	sharedRow
 )
 
 // deviceRow is a row of devicesText: what it is about, in which order its texts
@@ -119,7 +124,11 @@ func (s *Store) Devices(ctx context.Context, sc fleet.Scope, refs []fleet.Device
 
 // Bars reads of the same certificate and account alone.
 func (s *Store) Bars(ctx context.Context, sc fleet.Scope, refs []fleet.DeviceRef) ([]fleet.Device, error) {
-	return s.devices(ctx, sc, refs, barsOnly)
+	list, err := s.devices(ctx, sc, refs, barsOnly)
+	for i := range list {
+		list[i].AnyClient = false // nobody looked
+	}
+	return list, err
 }
 
 func (s *Store) devices(ctx context.Context, sc fleet.Scope, refs []fleet.DeviceRef, what nested) (
@@ -172,6 +181,7 @@ type foundDevice struct {
 	things      []*fleet.Thing
 	groups      []thingGroup
 	policies    []thingPolicy
+	shared      bool // the certificate has things that it is not attached to exclusively
 }
 
 // thingGroup is a group of a thing.
@@ -211,18 +221,19 @@ func (d *foundDevice) add(row *deviceRow) error {
 	case policyRow:
 		ref := fleet.PolicyRef{Name: text[1], Seq: number[0], Version: number[1]}
 		d.policies = append(d.policies, thingPolicy{text[0], ref})
+	case sharedRow:
+		d.shared = true
 	}
 	return nil
 }
 
 // device is what was found, of the thing that the certificate stands for alone.
 func (d *foundDevice) device(clientID string) fleet.Device {
-	out := fleet.Device{Certificate: d.certificate}
+	out := fleet.Device{Certificate: d.certificate, AnyClient: !d.shared}
 	if d.certificate == nil {
 		return out
 	}
 	name := fleet.StandsFor(d.attached, clientID)
-	out.Exclusive = slices.Contains(d.attached, fleet.Attachment{Thing: name, Type: fleet.Exclusive})
 	for _, t := range d.things {
 		if t.Name == name {
 			out.Thing = t

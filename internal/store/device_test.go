@@ -118,7 +118,7 @@ func TestDevicesStandForThingsByTheRule(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var refs []fleet.DeviceRef
 		var wants []string
-		owner := map[string]bool{} // certificates that have a thing exclusively
+		shared := map[string]bool{} // certificates that stand for one thing or another
 		for n := 1; n <= 12; n++ {
 			for _, thing := range names {
 				if random.IntN(2) == 0 {
@@ -129,8 +129,8 @@ func TestDevicesStandForThingsByTheRule(t *testing.T) {
 			}
 			attached, err := s.ThingsOfPrincipal(ctx, here, fleet.AttachmentQuery{Of: certificateID(n), Limit: 10})
 			ok(t, err)
-			owner[certificateID(n)] = slices.ContainsFunc(attached, func(a fleet.Attachment) bool {
-				return a.Type == fleet.Exclusive
+			shared[certificateID(n)] = slices.ContainsFunc(attached, func(a fleet.Attachment) bool {
+				return a.Type == fleet.NonExclusive
 			})
 			for _, client := range append(names, "", "x") {
 				refs = append(refs, fleet.DeviceRef{Certificate: certificateID(n), ClientID: client})
@@ -147,8 +147,8 @@ func TestDevicesStandForThingsByTheRule(t *testing.T) {
 			if got != want {
 				t.Errorf("%+v: got %q, want %q", refs[i], got, want)
 			}
-			if want := owner[refs[i].Certificate]; list[i].Exclusive != want {
-				t.Errorf("%+v: got exclusive %t, want %t", refs[i], list[i].Exclusive, want)
+			if want := !shared[refs[i].Certificate]; list[i].AnyClient != want {
+				t.Errorf("%+v: got %t, want %t, for being the same under any client id", refs[i], list[i].AnyClient, want)
 			}
 		}
 	})

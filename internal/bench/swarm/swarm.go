@@ -1,7 +1,7 @@
 // Package swarm is many MQTT devices in one process, as cheap as they can be made:
 // what is to be measured is at the other end.
 //
-// Devices speak MQTT 3.1.1 over TLS 1.3 with a certificate each, and P-256 for
+// Devices speak MQTT 3.1.1 or 5 over TLS 1.3 with a certificate each, and P-256 for
 // certificates and key exchange. The package measures; what a figure means is for
 // the caller to say.
 package swarm
@@ -45,6 +45,7 @@ type Target struct {
 type Identity struct {
 	ClientID    string
 	Certificate tls.Certificate
+	Version     mqtt.Version // 0 is 3.1.1
 	// Sessions keeps TLS sessions for the next time; nil is none.
 	Sessions tls.ClientSessionCache
 	// Message hears each message before it is acknowledged, and Acked each
@@ -68,6 +69,7 @@ type Device struct {
 
 	done    chan struct{} // closed at the end
 	endedAt time.Time     // valid once done is closed
+	told    bool          // likewise
 }
 
 // Connect connects a device. That it is refused is an error.
@@ -82,6 +84,9 @@ func Connect(ctx context.Context, t Target, id Identity) (_ *Device, err error) 
 	conn, err := dialer.DialContext(ctx, "tcp", t.Address)
 	if err != nil {
 		return nil, fmt.Errorf("connect %s: %w", id.ClientID, err)
+	}
+	if id.Version == 0 {
+		id.Version = mqtt.V311
 	}
 	d := &Device{Identity: id, suback: make(chan mqtt.ReasonCode, 1), done: make(chan struct{})}
 	d.conn, _ = conn.(*tls.Conn) // a tls.Dialer makes nothing else
@@ -104,7 +109,7 @@ func (d *Device) greet() error {
 	if err := d.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	hello := &mqtt.Connect{Version: mqtt.V311, CleanStart: true, KeepAlive: keepAlive, ClientID: d.ClientID}
+	hello := &mqtt.Connect{Version: d.Version, CleanStart: true, KeepAlive: keepAlive, ClientID: d.ClientID}
 	if err := d.send(hello); err != nil {
 		return err
 	}
@@ -112,7 +117,7 @@ func (d *Device) greet() error {
 	if err != nil {
 		return err
 	}
-	p, err := mqtt.Decode(f, mqtt.V311)
+	p, err := mqtt.Decode(f, d.Version)
 	if err != nil {
 		return err
 	}
@@ -123,7 +128,7 @@ func (d *Device) greet() error {
 }
 
 func (d *Device) send(p mqtt.Packet) error {
-	raw, err := p.AppendTo(nil, mqtt.V311)
+	raw, err := p.AppendTo(nil, d.Version)
 	if err != nil {
 		return err
 	}
@@ -147,9 +152,9 @@ func (d *Device) watch() {
 			acks = acks[:0]
 		}
 		if err != nil {
+			// The socket stays until Close: what that costs here is not to delay the next.
 			d.endedAt = time.Now()
 			close(d.done)
-			_ = d.conn.Close() // the other side has ended it, or nobody needs it
 			return
 		}
 	}
@@ -165,21 +170,23 @@ func (d *Device) take(f mqtt.Frame, acks []byte) ([]byte, error) {
 	switch f.Type {
 	case mqtt.TypePublish:
 		var m mqtt.Publish
-		if err := mqtt.DecodePublish(f, mqtt.V311, &m); err != nil {
+		if err := mqtt.DecodePublish(f, d.Version, &m); err != nil {
 			return acks, err
 		}
 		if d.Message != nil {
 			d.Message(m.Payload)
 		}
 		if m.QoS == 1 {
-			return (&mqtt.Ack{Kind: mqtt.TypePuback, ID: m.ID}).AppendTo(acks, mqtt.V311)
+			return (&mqtt.Ack{Kind: mqtt.TypePuback, ID: m.ID}).AppendTo(acks, d.Version)
 		}
 	case mqtt.TypePuback:
 		if d.Acked != nil {
 			d.Acked()
 		}
+	case mqtt.TypeDisconnect:
+		d.told = true
 	case mqtt.TypeSuback:
-		p, err := mqtt.Decode(f, mqtt.V311)
+		p, err := mqtt.Decode(f, d.Version)
 		if s, ok := p.(*mqtt.Suback); ok {
 			d.suback <- s.Codes[0]
 		}
@@ -217,6 +224,9 @@ func (d *Device) Ended() <-chan struct{} { return d.done }
 // EndedAt is when the connection ended, which it must have.
 func (d *Device) EndedAt() time.Time { return d.endedAt }
 
+// Told reports whether a DISCONNECT came before the end, which must have been.
+func (d *Device) Told() bool { return d.told }
+
 // Up reports whether the connection lives.
 func (d *Device) Up() bool {
 	select {
@@ -227,7 +237,8 @@ func (d *Device) Up() bool {
 	}
 }
 
-// Close ends the connection and waits until it has.
+// Close ends the connection and waits until it has. It is to be called of one that
+// has ended too.
 func (d *Device) Close() {
 	if d.Up() {
 		_ = d.send(&mqtt.Disconnect{}) // it may have ended by now

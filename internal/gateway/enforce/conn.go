@@ -16,7 +16,7 @@ import (
 const (
 	// farewell is how long a DISCONNECT may take when a connection is ended, and
 	// lastWords how long what the broker wrote before it closed.
-	farewell  = 20 * time.Millisecond
+	farewell  = 250 * time.Millisecond
 	lastWords = time.Second
 	// brokerPatience is how long the broker may take to answer CONNECT, and the
 	// UNSUBSCRIBE of what a resumed session may no longer have.
@@ -50,6 +50,7 @@ type Conn struct {
 	reader *mqtt.Reader
 	judge  Judge
 	note   func(Happening)
+	pacer  Pacer // or nil
 	limits Limits
 	prefix string
 
@@ -97,8 +98,9 @@ type Conn struct {
 // must be read by a broker, or closed.
 func New(o Options) *Conn {
 	c := &Conn{
-		device: o.Conn, raw: lowest(o.Conn), reader: o.Reader, judge: o.Judge, note: o.Note, limits: o.Limits,
-		prefix: o.Prefix, version: o.Connect.Version, clean: o.Connect.CleanStart, clientID: o.Connect.ClientID,
+		device: o.Conn, raw: lowest(o.Conn), reader: o.Reader, judge: o.Judge, note: o.Note, pacer: o.Pacer,
+		limits: o.Limits, prefix: o.Prefix,
+		version: o.Connect.Version, clean: o.Connect.CleanStart, clientID: o.Connect.ClientID,
 		assigned: o.Assigned, window: o.Limits.Window, moved: make(chan struct{}, 1), waiting: time.Now(),
 		keepAlive: time.Duration(o.Connect.KeepAlive) * time.Second, filters: slices.Clone(o.Stored),
 	}
@@ -187,6 +189,9 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	c.begun = true
 	for c.gone == len(c.ready) {
 		if err := c.next(); err != nil {
+			if c.pacer != nil && c.Ended().Cause == Killed {
+				c.pacer.Wait()
+			}
 			return 0, err
 		}
 	}
@@ -223,8 +228,12 @@ func (c *Conn) next() error {
 	f, err := c.reader.ReadFrame()
 	c.mu.Lock()
 	c.reading = false
+	over := c.stage == finishing
 	c.mu.Unlock()
-	if err != nil {
+	switch {
+	case over: // What came since is of nobody any more.
+		return io.EOF
+	case err != nil:
 		return c.failed(err)
 	}
 	err = c.fromDevice(f)
@@ -301,6 +310,11 @@ func (c *Conn) move() {
 		c.armed = false
 		_ = c.device.SetReadDeadline(time.Unix(1, 0))
 	}
+	c.signal()
+}
+
+// signal wakes a reader that waits for the broker.
+func (c *Conn) signal() {
 	select {
 	case c.moved <- struct{}{}:
 	default:
@@ -428,14 +442,31 @@ func (c *Conn) finish(last []byte, within time.Duration) {
 	c.stage, c.inject, c.pending = finishing, nil, nil
 	c.append(last, load{})
 	c.closing = true
-	c.move()
+	if c.paced() { // The reader is woken by the end of the socket, when it is its turn.
+		c.signal()
+	} else {
+		c.move()
+	}
 	if len(c.queue) == 0 && !c.running {
-		_ = c.raw.Close()
+		c.cut()
 		return
 	}
 	_ = c.device.SetWriteDeadline(time.Now().Add(within))
 	c.lastCall = time.AfterFunc(within, func() { _ = c.raw.Close() })
 	c.flushLater()
+}
+
+// paced reports whether somebody sees to the end of the connection. c.mu is
+// held.
+func (c *Conn) paced() bool { return c.pacer != nil && c.end.Cause == Killed }
+
+// cut closes the socket. c.mu is held.
+func (c *Conn) cut() {
+	if c.paced() {
+		c.pacer.HangUp(c.raw)
+		return
+	}
+	_ = c.raw.Close()
 }
 
 // Ended says why the connection ended; while it lives, its cause is [None].

@@ -98,6 +98,44 @@ func TestKillDoesNotWaitForADeviceThatIsStuck(t *testing.T) {
 	}
 }
 
+// half hangs up as who kills many does, but never closes the socket.
+type half struct{ waits chan struct{} }
+
+func (half) HangUp(socket net.Conn) { _ = socket.(*net.TCPConn).CloseWrite() }
+func (h half) Wait()                { h.waits <- struct{}{} }
+
+func TestNothingPassesAfterKillThoughTheSocketIsOpen(t *testing.T) {
+	for _, v := range []mqtt.Version{mqtt.V311, mqtt.V5} {
+		pacer := half{make(chan struct{}, 1)}
+		r := connected(t, func(o *Options) {
+			o.Connect.Version, o.Pacer = v, pacer
+		})
+		passed := make(chan error, 1)
+		go func() {
+			_, err := r.Read(make([]byte, 100))
+			passed <- err
+		}()
+		for began, reads := time.Now(), false; !reads; time.Sleep(time.Millisecond) {
+			if time.Since(began) > patience {
+				t.Fatal("the device is not read")
+			}
+			r.Conn.mu.Lock()
+			reads = r.reading
+			r.Conn.mu.Unlock()
+		}
+		r.Kill(mqtt.NotAuthorized)
+		r.device.disconnected(mqtt.NotAuthorized)
+		r.device.send(publish("late", 0))
+		if err := <-passed; err != io.EOF {
+			t.Errorf("got %v for the broker, want the end", err)
+		}
+		<-pacer.waits
+		if len(r.rights.asked) > 0 {
+			t.Errorf("got %v judged after the end, want nothing", r.rights.asked)
+		}
+	}
+}
+
 func TestManyKillAtOnce(t *testing.T) {
 	r := connected(t, nil)
 	var all sync.WaitGroup

@@ -40,6 +40,8 @@ type Options struct {
 	// Conn is the device: TLS or WebSocket, with the handshake done. A Read that
 	// ended with a deadline must be able to go on where it was. What lies below it
 	// is found by its method NetConn() net.Conn, if it has one, down to the socket.
+	// CloseWrite() error, if it has that, says only what is said at an end, or is an
+	// error.
 	Conn net.Conn
 	// Reader is what CONNECT was read with, and holds what was read ahead of it;
 	// nil where nothing was.
@@ -64,6 +66,19 @@ type Options struct {
 	// Note hears what happens, from both sides at once. It must be cheap, must not
 	// call the connection but for Kill, and may be nil.
 	Note func(Happening)
+	// Pacer may be nil.
+	Pacer Pacer
+}
+
+// Pacer sees to it that connections which are killed together do not wait for
+// what is left of each other.
+type Pacer interface {
+	// HangUp closes the socket of a killed connection. It may only end what the
+	// device receives, and close the socket shortly after.
+	HangUp(socket net.Conn)
+	// Wait is called before the broker hears of the end of a killed connection, and
+	// may wait for a moment.
+	Wait()
 }
 
 // Limits bound what a device may send and what is kept for it. They count

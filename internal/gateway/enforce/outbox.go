@@ -192,10 +192,10 @@ func (c *Conn) flush() {
 		if len(c.queue) == 0 {
 			c.running = false
 			c.queue = emptied(c.queue)
-			closing := c.closing
+			closing, paced := c.closing, c.paced()
 			c.mu.Unlock()
 			if closing {
-				c.hangUp()
+				c.hangUp(paced)
 			}
 			return
 		}
@@ -232,9 +232,14 @@ func (c *Conn) containFlush() {
 
 // hangUp closes the socket after the last write, with what TLS or WebSocket say
 // at an end.
-func (c *Conn) hangUp() {
-	_ = c.device.Close()
-	_ = c.raw.Close()
+func (c *Conn) hangUp(paced bool) {
+	half, ok := c.device.(interface{ CloseWrite() error })
+	if paced && ok && half.CloseWrite() == nil {
+		c.pacer.HangUp(c.raw)
+	} else {
+		_ = c.device.Close()
+		_ = c.raw.Close()
+	}
 	if c.lastCall != nil {
 		c.lastCall.Stop()
 	}
