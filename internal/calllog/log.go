@@ -43,6 +43,9 @@ const (
 	maxSpare = 4 << 20
 	// loosePage is how many rows of loose lines are read at once.
 	loosePage = 512
+	// looseEvery is how often this node's own loose lines are sealed, which nobody
+	// can lose any more.
+	looseEvery = 500 * time.Millisecond
 	// adoptEvery is how often the loose lines of nodes that are gone are looked
 	// for, and nameEvery how often batches of other chains are named.
 	adoptEvery = 2 * time.Second
@@ -74,7 +77,10 @@ type Log struct {
 	o     Options
 	most  int         // maxWaiting
 	loose atomic.Bool // there may be loose lines of this node
-	kick  chan struct{}
+	// behind says that loose lines cannot wait: there are many, or what became of
+	// one of the calls waits to be written.
+	behind atomic.Bool
+	kick   chan struct{}
 
 	mu      sync.Mutex
 	waiting []byte // lines
@@ -142,6 +148,9 @@ func (l *Log) Add(e *Event) { l.record(e, false) }
 func (l *Log) record(e *Event, written bool) {
 	if e.Account == "" && !written && !l.admit(e) {
 		return
+	}
+	if written {
+		l.behind.Store(true)
 	}
 	// Written where nobody waits for it.
 	var scratch [usualLine]byte
@@ -256,8 +265,9 @@ func (l *Log) Head() *Head { return l.shown.Load() }
 func (l *Log) gather(ctx context.Context, ending bool) error {
 	p := &pending{own: split(l.take(ending))}
 	var lines [][]byte
-	adopting := time.Since(l.adopting) >= adoptEvery
-	if l.loose.Swap(false) || adopting || ending {
+	waited := time.Since(l.adopting)
+	behind := l.behind.Swap(false)
+	if ending || behind || waited >= adoptEvery || waited >= looseEvery && l.loose.Swap(false) {
 		rows, err := l.o.Store.LooseCalls(ctx, l.o.Node, l.o.Silence, loosePage)
 		if err != nil {
 			l.giveBack(p)
@@ -270,7 +280,7 @@ func (l *Log) gather(ctx context.Context, ending bool) error {
 			l.naming = l.naming || row.Node != l.o.Node
 		}
 		if len(rows) == loosePage {
-			l.loose.Store(true)
+			l.behind.Store(true)
 		}
 	}
 	// The change of a call comes before what became of the call.

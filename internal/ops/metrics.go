@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ type Metrics struct {
 	registry     *prometheus.Registry
 	calls        *prometheus.CounterVec
 	durations    *prometheus.HistogramVec
+	kinds        sync.Map // Call without duration → kindOfCall
 	audits       *prometheus.CounterVec
 	findings     *prometheus.CounterVec
 	evaluated    *prometheus.CounterVec
@@ -102,8 +104,24 @@ type Call struct {
 
 // Call counts a call that was answered.
 func (m *Metrics) Call(c Call) {
-	m.calls.WithLabelValues(c.Service, c.Operation, strconv.Itoa(c.Status), c.Exception).Inc()
-	m.durations.WithLabelValues(c.Service, c.Operation).Observe(c.Duration.Seconds())
+	took := c.Duration.Seconds()
+	c.Duration = 0
+	found, ok := m.kinds.Load(c)
+	if !ok {
+		found, _ = m.kinds.LoadOrStore(c, kindOfCall{
+			m.calls.WithLabelValues(c.Service, c.Operation, strconv.Itoa(c.Status), c.Exception),
+			m.durations.WithLabelValues(c.Service, c.Operation),
+		})
+	}
+	kind := found.(kindOfCall)
+	kind.calls.Inc()
+	kind.durations.Observe(took)
+}
+
+// kindOfCall is what counts calls that differ in nothing but their durations.
+type kindOfCall struct {
+	calls     prometheus.Counter
+	durations prometheus.Observer
 }
 
 // Audit counts an audit task that ended with this status.
