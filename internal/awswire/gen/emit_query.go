@@ -5,17 +5,26 @@ import "fmt"
 // forms writes form, which reads a form of the query protocol, for every
 // structure of a request.
 func (e *emitter) forms(p part) {
+	e.methods(p, e.in, "form(%s*query.Value)", "q ", func(m entry[member]) {
+		e.line("v.%s = %s", fieldName(m.name), e.formField(fmt.Sprintf("q.Member(%q)", m.name), m.value.Shape))
+	})
+}
+
+// methods writes a method for every structure that is reached, with what each
+// writes for a member of one. The signature has a place for the parameter's name,
+// which is missing where there is no member.
+func (e *emitter) methods(p part, reached map[string]bool, signature, parameter string, each func(entry[member])) {
 	for _, sh := range p.shapes {
-		if sh.value.Type != "structure" || !e.in[sh.name] {
+		if sh.value.Type != "structure" || !reached[sh.name] {
 			continue
 		}
 		if len(sh.value.Members) == 0 {
-			e.line("func (*%s) form(*query.Value) {}\n", sh.name)
+			e.line("func (*%s) "+signature+" {}\n", sh.name, "")
 			continue
 		}
-		e.line("func (v *%s) form(q *query.Value) {", sh.name)
+		e.line("func (v *%s) "+signature+" {", sh.name, parameter)
 		for _, m := range sh.value.Members {
-			e.line("v.%s = %s", fieldName(m.name), e.formField(fmt.Sprintf("q.Member(%q)", m.name), m.value.Shape))
+			each(m)
 		}
 		e.line("}\n")
 	}
@@ -63,27 +72,16 @@ func entryNames(sh *shape) (key, value string) {
 // xml writes xml, which writes the members of a structure, for every structure
 // of an answer.
 func (e *emitter) xml(p part) {
-	for _, sh := range p.shapes {
-		if sh.value.Type != "structure" || !e.out[sh.name] {
-			continue
+	e.methods(p, e.out, "xml(%s*query.Writer)", "w ", func(m entry[member]) {
+		field, shape := fieldName(m.name), m.value.Shape
+		if write, ok := scalars[e.shapes[shape].Type]; ok {
+			e.line("w.%s(%q, v.%s)", write, m.name, field)
+			return
 		}
-		if len(sh.value.Members) == 0 {
-			e.line("func (*%s) xml(*query.Writer) {}\n", sh.name)
-			continue
-		}
-		e.line("func (v *%s) xml(w *query.Writer) {", sh.name)
-		for _, m := range sh.value.Members {
-			field, shape := fieldName(m.name), m.value.Shape
-			if write, ok := scalars[e.shapes[shape].Type]; ok {
-				e.line("w.%s(%q, v.%s)", write, m.name, field)
-				continue
-			}
-			e.line("if v.%s != nil {", field)
-			e.xmlItem(m.name, "v."+field, shape, 0)
-			e.line("}")
-		}
-		e.line("}\n")
-	}
+		e.line("if v.%s != nil {", field)
+		e.xmlItem(m.name, "v."+field, shape, 0)
+		e.line("}")
+	})
 	for _, op := range p.operations {
 		if op.value.Output == nil {
 			e.line("func (*%sResponse) xml(*query.Writer) {}\n", op.name)
