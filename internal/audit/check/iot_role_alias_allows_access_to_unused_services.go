@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/cordon-iot/cordon/internal/audit"
-	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/policy"
 )
 
@@ -12,12 +11,7 @@ var roleAliasUnusedServices = audit.Check{
 	Name:     "IOT_ROLE_ALIAS_ALLOWS_ACCESS_TO_UNUSED_SERVICES_CHECK",
 	Doc:      "The role of a role alias may do something in services that it has not used in the last year.",
 	Severity: audit.Medium,
-	RoleAlias: func(env audit.Env, a *fleet.RoleAlias, roles audit.Roles) audit.Verdict {
-		role := roles[a.RoleARN]
-		if role.Grants == nil {
-			return audit.Verdict{Untested: role.Unknown}
-		}
-		used, unknown := role.UsedSince(env.Now.Add(-audit.UsePeriod))
+	RoleAlias: byUse(func(role *audit.Role, used map[string]bool, unknown string) audit.Verdict {
 		if unknown != "" {
 			return audit.Verdict{Untested: unknown}
 		}
@@ -25,7 +19,7 @@ var roleAliasUnusedServices = audit.Check{
 			codeUnusedServices, "Role allows access to services that were not used in the last year: %s.",
 			func(r *policy.Role) []string { return unused(r, used) },
 		}}, []*audit.Role{role})}
-	},
+	}),
 }
 
 // unused are the services that a role may use and has not used, by what its

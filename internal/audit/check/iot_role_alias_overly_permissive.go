@@ -2,7 +2,6 @@ package check
 
 import (
 	"github.com/cordon-iot/cordon/internal/audit"
-	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/policy"
 )
 
@@ -10,17 +9,12 @@ var roleAliasOverlyPermissive = audit.Check{
 	Name:     "IOT_ROLE_ALIAS_OVERLY_PERMISSIVE_CHECK",
 	Doc:      "The role of a role alias may administer services that it uses, AWS IoT, or what watches over the account.",
 	Severity: audit.Critical,
-	RoleAlias: func(env audit.Env, a *fleet.RoleAlias, roles audit.Roles) audit.Verdict {
-		role := roles[a.RoleARN]
-		if role.Grants == nil {
-			return audit.Verdict{Untested: role.Unknown}
-		}
-		used, unknown := role.UsedSince(env.Now.Add(-audit.UsePeriod))
+	RoleAlias: byUse(func(role *audit.Role, used map[string]bool, unknown string) audit.Verdict {
 		return audit.Verdict{
 			Violations: violations(append([]grantRule{broadOnUsed(used), auditing}, restricted...), []*audit.Role{role}),
 			Untested:   unknown,
 		}
-	},
+	}),
 }
 
 // broadOnUsed is the rule against all permissions on services that were used.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cordon-iot/cordon/internal/audit"
+	"github.com/cordon-iot/cordon/internal/fleet"
 	"github.com/cordon-iot/cordon/internal/identity"
 	"github.com/cordon-iot/cordon/internal/policy"
 )
@@ -45,6 +46,21 @@ var restricted = []grantRule{
 var dataPlane = grantRule{
 	codeDataPlane, "Role allows broad access to IoT data plane actions: %s.",
 	func(r *policy.Role) []string { return r.Broad },
+}
+
+// byUse judges a role alias by what its role grants and which services the role
+// has used. Where it is not known what the role grants, the alias is untested;
+// where its use is not, unknown says why.
+func byUse(judge func(role *audit.Role, used map[string]bool, unknown string) audit.Verdict) func(
+	audit.Env, *fleet.RoleAlias, audit.Roles) audit.Verdict {
+	return func(env audit.Env, a *fleet.RoleAlias, roles audit.Roles) audit.Verdict {
+		role := roles[a.RoleARN]
+		if role.Grants == nil {
+			return audit.Verdict{Untested: role.Unknown}
+		}
+		used, unknown := role.UsedSince(env.Now.Add(-audit.UsePeriod))
+		return judge(role, used, unknown)
+	}
 }
 
 // violations are what some roles grant against some rules: one for each rule,
