@@ -14,7 +14,12 @@ type DeliveryKind string
 const (
 	DeliverMessage      DeliveryKind = "MESSAGE"
 	DeliverConfirmation DeliveryKind = "CONFIRMATION" // asks the endpoint to confirm its subscription
+	DeliverEnding       DeliveryKind = "ENDING"       // tells the endpoint how to restore the one that was ended
 )
+
+// Asks reports whether what is delivered has a token that confirms the
+// subscription.
+func (k DeliveryKind) Asks() bool { return k == DeliverConfirmation || k == DeliverEnding }
 
 // DeliveryState says how far a delivery is.
 type DeliveryState string
@@ -38,7 +43,7 @@ type Delivery struct {
 	Ended    time.Time // zero while it waits
 	Error    string    // of the last try
 	Created  time.Time
-	Message  *Message      // nil for a confirmation
+	Message  *Message      // nil for what has a token
 	Receiver *Subscription // nil for what is forwarded
 }
 

@@ -27,8 +27,11 @@ type Store interface {
 	Subscribe(ctx context.Context, u Subscription) (*Subscription, error)
 	// UpdateSubscription stores what change makes of the settings, or is NotFound.
 	UpdateSubscription(ctx context.Context, arn SubscriptionARN, change func(*Subscription) error) error
-	// Unsubscribe ends a subscription that may has nothing against, or is NotFound.
-	Unsubscribe(ctx context.Context, arn SubscriptionARN, may func(*Subscription) error) error
+	// Unsubscribe ends a subscription, or is NotFound.
+	Unsubscribe(ctx context.Context, arn SubscriptionARN) error
+	// Suspend ends a subscription that may has nothing against until its endpoint
+	// confirms it anew, and has the endpoint told; or it is NotFound.
+	Suspend(ctx context.Context, arn SubscriptionARN, may func(*Subscription) error) error
 	// Confirm confirms the subscription of a token, or is Invalid.
 	Confirm(ctx context.Context, topic TopicARN, c Confirmation) (*Subscription, error)
 	// EnqueueMessages stores messages that a scope publishes.
@@ -119,10 +122,14 @@ func (s *Service) Confirm(ctx context.Context, topic TopicARN, token string, gua
 }
 
 // Unsubscribe ends a subscription. Who does not sign may end only one that is
-// confirmed and not guarded; else Denied.
+// confirmed and not guarded, else Denied; as everybody who sees a message has the
+// link for it, its endpoint is told, and can restore it. Source: SNS, Unsubscribe.
 func (s *Service) Unsubscribe(ctx context.Context, arn SubscriptionARN, signed bool) error {
-	return s.Store.Unsubscribe(ctx, arn, func(u *Subscription) error {
-		if !signed && (u.Guarded || u.State != Confirmed) {
+	if signed {
+		return s.Store.Unsubscribe(ctx, arn)
+	}
+	return s.Store.Suspend(ctx, arn, func(u *Subscription) error {
+		if u.Guarded || u.State != Confirmed {
 			return fault.New(fault.Denied, "the subscription is ended by a signed call alone")
 		}
 		return nil

@@ -333,6 +333,13 @@ func TestAWebhookFromItsConfirmationToItsDeadLetters(t *testing.T) {
 		link = fmt.Sprint(got["UnsubscribeURL"])
 	}
 	visit(t, link, http.StatusOK)
+	var ended posted
+	cordontest.Await(t, "the endpoint is told of the end", func() bool {
+		list := r.posts("/hook")
+		ended = list[len(list)-1]
+		return ended.header.Get("x-amz-sns-message-type") == "UnsubscribeConfirmation"
+	})
+	verify(t, ended, "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 	publish(t, c, "alarms", 1)
 
 	_ = r.server.Close()
@@ -392,7 +399,7 @@ func TestWhatHasNoEndpointAnyMoreEnds(t *testing.T) {
 	publish(t, c, "two", 5)
 	cordontest.Await(t, "both fail", func() bool { return r.count("/one") > 0 && r.count("/two") > 0 })
 	err := errors.Join(
-		c.Store().Unsubscribe(t.Context(), u.ARN, func(*notify.Subscription) error { return nil }),
+		c.Store().Unsubscribe(t.Context(), u.ARN),
 		c.Store().DeleteTopic(t.Context(), topicOf("two")))
 	if err != nil {
 		t.Fatal(err)

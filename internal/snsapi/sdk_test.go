@@ -379,6 +379,30 @@ func messages(t *testing.T, w *world) {
 	if status, body := get(t, link.String()); status != http.StatusOK {
 		t.Errorf("got %d %s for the link, want it ended", status, body)
 	}
+	pending := func() string {
+		out, err := w.sns.GetSubscriptionAttributes(ctx, &sns.GetSubscriptionAttributesInput{SubscriptionArn: &all})
+		ok(t, err)
+		return out.Attributes["PendingConfirmation"]
+	}
+	if got := pending(); got != "true" {
+		t.Errorf("got PendingConfirmation %s of what was ended by its link, want true", got)
+	}
+	if status, body := get(t, link.String()); status != http.StatusForbidden {
+		t.Errorf("got %d %s for the link again, want it refused", status, body)
+	}
+	ended := w.next(t, "UnsubscribeConfirmation")
+	if !strings.Contains(fmt.Sprint(ended["Message"]), all) || ended["TopicArn"] != arn {
+		t.Errorf("got %v, want it to name the subscription that was ended", ended)
+	}
+	if status, body := get(t, fmt.Sprint(ended["SubscribeURL"])); status != http.StatusOK || pending() != "false" {
+		t.Errorf("got %d %s for the link that restores it, want it confirmed", status, body)
+	}
+	id = publish(sns.PublishInput{Message: new("again")})
+	if got := w.next(t, "Notification"); got["MessageId"] != id {
+		t.Errorf("got %v, want message %s, the first one after it was restored", got, id)
+	}
+	_, err = w.sns.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: &all})
+	ok(t, err)
 	_, err = w.sns.GetSubscriptionAttributes(ctx, &sns.GetSubscriptionAttributesInput{SubscriptionArn: &all})
 	wantCode(t, err, "NotFound", "Subscription does not exist")
 }

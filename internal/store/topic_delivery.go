@@ -338,7 +338,7 @@ func deliveries(ctx context.Context, q querier, where string, a args) ([]notify.
 		d.Next, d.Created = fromMillis(v.next), fromMillis(v.created)
 		d.First, d.Ended = fromNullMillis(v.first), fromNullMillis(v.ended)
 		d.Message, d.Receiver = messages[v.message], receivers[v.subscription]
-		if d.Message != nil || d.Kind == notify.DeliverConfirmation {
+		if d.Message != nil || d.Kind.Asks() {
 			list = append(list, d)
 		}
 	}

@@ -227,21 +227,53 @@ func lockedSubscription(ctx context.Context, q querier, scope int64, arn notify.
 	return subscriptionByARN(ctx, q, scope, arn)
 }
 
-// Unsubscribe ends a subscription that may has nothing against, or is NotFound.
-// What is on its way to it goes nowhere any more.
-func (s *Store) Unsubscribe(ctx context.Context, arn notify.SubscriptionARN,
-	may func(*notify.Subscription) error,
+// Unsubscribe ends a subscription, or is NotFound. What is on its way to it goes
+// nowhere any more.
+func (s *Store) Unsubscribe(ctx context.Context, arn notify.SubscriptionARN) error {
+	return s.end(ctx, arn, func(ctx context.Context, q querier, scope int64, u *notify.Subscription) error {
+		_, err := q.exec(ctx, `DELETE FROM topic_subscriptions WHERE seq = @seq`, args{"seq": u.Seq})
+		return err
+	})
+}
+
+// Suspend ends a subscription that may has nothing against until its endpoint
+// confirms it anew, as if it had been made now, and tells the endpoint so. It is
+// NotFound as Unsubscribe is. What is on its way to it goes nowhere any more.
+func (s *Store) Suspend(ctx context.Context, arn notify.SubscriptionARN, may func(*notify.Subscription) error) error {
+	return s.end(ctx, arn, func(ctx context.Context, q querier, scope int64, u *notify.Subscription) error {
+		if err := may(u); err != nil {
+			return err
+		}
+		now := s.millis()
+		if _, err := q.exec(ctx, `UPDATE topic_subscriptions SET state = 'PENDING', created_at = @now WHERE seq = @seq`,
+			args{"seq": u.Seq, "now": now}); err != nil {
+			return err
+		}
+		for _, statement := range []string{
+			`DELETE FROM topic_deliveries WHERE subscription = @seq AND state = 'WAITING'`,
+			`DELETE FROM topic_tokens WHERE subscription = @seq`,
+		} {
+			if _, err := q.exec(ctx, statement, args{"seq": u.Seq}); err != nil {
+				return err
+			}
+		}
+		return insertDeliveries(ctx, q, []newDelivery{{
+			scope: scope, kind: notify.DeliverEnding, subscription: u.Seq, next: now, created: now,
+		}})
+	})
+}
+
+// end ends a subscription by what how does in the same transaction, and counts it.
+func (s *Store) end(ctx context.Context, arn notify.SubscriptionARN,
+	how func(ctx context.Context, q querier, scope int64, u *notify.Subscription) error,
 ) error {
 	return s.writing(ctx, arn.Topic.Scope, func(ctx context.Context, q querier, scope int64) error {
 		u, err := lockedSubscription(ctx, q, scope, arn)
 		if err != nil {
 			return err
 		}
-		if err := may(u); err != nil {
-			return err
-		}
-		if _, err := q.exec(ctx, `DELETE FROM topic_subscriptions WHERE seq = @seq`, args{"seq": u.Seq}); err != nil {
-			return fmt.Errorf("delete subscription: %w", err)
+		if err := how(ctx, q, scope, u); err != nil {
+			return fmt.Errorf("end subscription: %w", err)
 		}
 		if _, err := q.exec(ctx, `UPDATE topics SET ended = ended + 1 WHERE seq = @topic`,
 			args{"topic": u.TopicSeq}); err != nil {
@@ -280,7 +312,9 @@ func (s *Store) Confirm(ctx context.Context, topic notify.TopicARN, c notify.Con
 			return fmt.Errorf("confirm subscription: %w", err)
 		}
 		if _, err := q.exec(ctx, `DELETE FROM topic_deliveries WHERE subscription = @seq AND state = 'WAITING'
-			AND kind = @kind`, args{"seq": u.Seq, "kind": string(notify.DeliverConfirmation)}); err != nil {
+			AND kind IN (@asked, @ended)`, args{
+			"seq": u.Seq, "asked": string(notify.DeliverConfirmation), "ended": string(notify.DeliverEnding),
+		}); err != nil {
 			return fmt.Errorf("end requests to confirm: %w", err)
 		}
 		return nil

@@ -151,15 +151,50 @@ func TestAnEndpointIsSubscribedOnce(t *testing.T) {
 		for _, arn := range []notify.SubscriptionARN{missing, elsewhere} {
 			_, err := s.SubscriptionByARN(ctx, arn)
 			wantFault(t, err, fault.NotFound, "Subscription")
-			wantFault(t, s.Unsubscribe(ctx, arn, nil), fault.NotFound, "Subscription")
+			wantFault(t, s.Unsubscribe(ctx, arn), fault.NotFound, "Subscription")
 		}
 		refuse := func(*notify.Subscription) error { return fault.New(fault.Denied, "no") }
-		wantFault(t, s.Unsubscribe(ctx, u.ARN, refuse), fault.Denied, "no")
+		wantFault(t, s.Suspend(ctx, u.ARN, refuse), fault.Denied, "no")
 		ok(t, s.UpdateSubscription(ctx, u.ARN, func(u *notify.Subscription) error { u.Settings.Raw = true; return nil }))
 		if got, err := s.SubscriptionByARN(ctx, u.ARN); err != nil || !got.Settings.Raw {
 			t.Errorf("got %+v, %v, want the setting that was made", got, err)
 		}
-		ok(t, s.Unsubscribe(ctx, u.ARN, func(*notify.Subscription) error { return nil }))
+		ok(t, s.Unsubscribe(ctx, u.ARN))
+		if got, err := s.TopicByARN(ctx, topic.ARN); err != nil || got.Ended != 1 {
+			t.Errorf("got %+v, %v, want one that ended", got, err)
+		}
+	})
+}
+
+// One that was ended by its link waits to be restored, and nothing else comes to
+// its endpoint meanwhile.
+func TestASubscriptionThatIsSuspendedWaitsForItsEndpoint(t *testing.T) {
+	forEachDatabase(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		topic := makeTopic(t, s, here, "a")
+		u := subscribed(t, s, topic, "https://e", notify.Confirmed)
+		_, err := s.FanOut(ctx, fanOutTo(enqueued(t, s, topic.ARN, 3), 0, u.Seq))
+		ok(t, err)
+		s.now = func() time.Time { return testNow.Add(time.Hour) }
+		ok(t, s.Suspend(ctx, u.ARN, func(*notify.Subscription) error { return nil }))
+		claim := notify.Claim{Subscription: u.Seq, Now: s.now(), Until: s.now().Add(time.Minute), Limit: 10}
+		list, err := s.ClaimDeliveries(ctx, claim)
+		if len(list) != 1 || list[0].Kind != notify.DeliverEnding || list[0].Receiver.ARN != u.ARN || err != nil {
+			t.Fatalf("got %+v, %v, want what tells of the end, and no message", list, err)
+		}
+		got, err := s.SubscriptionByARN(ctx, u.ARN)
+		if err != nil || got.State != notify.Unconfirmed || !got.Created.Equal(s.now()) {
+			t.Errorf("got %+v, %v, want it unconfirmed from now on", got, err)
+		}
+		ok(t, s.AddToken(ctx, u.Seq, notify.HashToken("t"), s.now().Add(notify.TokenLife)))
+		got, err = s.Confirm(ctx, topic.ARN, notify.Confirmation{Hash: notify.HashToken("t"), Now: s.now()})
+		if err != nil || got.ARN != u.ARN || got.State != notify.Confirmed {
+			t.Errorf("got %+v, %v, want it restored", got, err)
+		}
+		claim.Now = claim.Until.Add(time.Second)
+		if list, err := s.ClaimDeliveries(ctx, claim); len(list) != 0 || err != nil {
+			t.Errorf("got %+v, %v, want nothing said of an end any more", list, err)
+		}
 		if got, err := s.TopicByARN(ctx, topic.ARN); err != nil || got.Ended != 1 {
 			t.Errorf("got %+v, %v, want one that ended", got, err)
 		}

@@ -22,14 +22,15 @@ import (
 const (
 	typeNotification = "Notification"
 	typeConfirmation = "SubscriptionConfirmation"
+	typeEnding       = "UnsubscribeConfirmation"
 )
 
 // signatureVersion is that of SHA256withRSA.
 const signatureVersion = "2"
 
 // envelope is the JSON that an http endpoint gets, its members in the order of
-// SNS. Source: SNS, HTTP/HTTPS notification and subscription confirmation JSON
-// format.
+// SNS. Source: SNS, HTTP/HTTPS notification, subscription confirmation and
+// unsubscribe confirmation JSON format.
 type envelope struct {
 	Type             string                       `json:"Type"`
 	MessageID        string                       `json:"MessageId"`
@@ -145,7 +146,8 @@ type confirmer struct {
 // confirmationSpace is the space of UUIDs of requests to confirm.
 var confirmationSpace = uuid.MustParse("5d0c6e0b-6a5e-4f3b-9a0e-0c5be2a1f7d4")
 
-// confirmation is the envelope of a request to confirm, without its signature.
+// confirmation is the envelope of a request to confirm, or of what an endpoint is
+// told whose subscription was ended without a signature, without its signature.
 // Each has a token of its own; the database has only its hash.
 func (c *confirmer) confirmation(ctx context.Context, d *notify.Delivery) (*envelope, error) {
 	secret := make([]byte, 32)
@@ -157,11 +159,17 @@ func (c *confirmer) confirmation(ctx context.Context, d *notify.Delivery) (*enve
 		return nil, err
 	}
 	topic := d.TopicARN()
-	return &envelope{
+	e := &envelope{
 		Type: typeConfirmation, Token: token, TopicARN: topic, Timestamp: timestamp(now),
 		MessageID: uuid.NewSHA1(confirmationSpace, fmt.Appendf(nil, "%s/%d", d.Receiver.ARN, d.Seq)).String(),
 		Message: "You have chosen to subscribe to the topic " + topic +
 			".\nTo confirm the subscription, visit the SubscribeURL included in this message.",
 		SubscribeURL: callURL(c.apiURL(), "ConfirmSubscription", [2]string{"TopicArn", topic}, [2]string{"Token", token}),
-	}, nil
+	}
+	if d.Kind == notify.DeliverEnding {
+		e.Type = typeEnding
+		e.Message = "You have chosen to end the subscription " + d.Receiver.ARN.String() +
+			".\nTo restore it, visit the SubscribeURL included in this message."
+	}
+	return e, nil
 }

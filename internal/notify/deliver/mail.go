@@ -67,10 +67,17 @@ type letter struct {
 
 // text is the mail of a delivery (RFC 5322).
 func (m *mailer) text(ctx context.Context, d *notify.Delivery, to string) ([]byte, error) {
-	if d.Kind == notify.DeliverConfirmation {
+	if d.Kind.Asks() {
 		e, err := m.confirmer.confirmation(ctx, d)
 		if err != nil {
 			return nil, err
+		}
+		if d.Kind == notify.DeliverEnding {
+			return m.write(to, &letter{
+				id: e.MessageID, topic: e.TopicARN, subject: "Cordon - Unsubscribe Confirmation",
+				body: "Somebody who had the link ended your subscription to the topic:\n" + e.TopicARN + "\n\n" +
+					"To restore it, open this address within three days:\n" + e.SubscribeURL + "\n",
+			})
 		}
 		return m.write(to, &letter{
 			id: e.MessageID, topic: e.TopicARN, subject: "Cordon - Subscription Confirmation",

@@ -146,7 +146,7 @@ func (w *Workers) judge(ctx context.Context, d *notify.Delivery, err error) noti
 	o := notify.Outcome{Delivery: *d, At: now}
 	var final finalError
 	switch {
-	case err == nil, d.Kind == notify.DeliverConfirmation && gone(err):
+	case err == nil, d.Kind.Asks() && gone(err):
 		o.State = notify.Delivered
 		return o
 	case cut(ctx, err):

@@ -51,7 +51,10 @@ func (h *webhook) content(ctx context.Context, d *notify.Delivery) ([]byte, http
 	header := http.Header{}
 	header.Set("Content-Type", "text/plain; charset=UTF-8")
 	header.Set("x-amz-sns-topic-arn", d.TopicARN())
-	if d.Kind == notify.DeliverConfirmation {
+	if d.Kind.Asks() {
+		if d.Kind == notify.DeliverEnding {
+			header.Set("x-amz-sns-subscription-arn", d.Receiver.ARN.String())
+		}
 		e, err := h.confirmer.confirmation(ctx, d)
 		if err != nil {
 			return nil, nil, err
