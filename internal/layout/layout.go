@@ -23,6 +23,7 @@ const module = "github.com/cordon-iot/cordon"
 // layers below its own.
 var layers = [][]string{
 	{"internal/fault"},
+	{"internal/policy/tree"},
 	{"internal/quota", "internal/seal", "internal/mqtt", "internal/fleetfile", "internal/guard", "internal/policy",
 		"internal/fleetindex",
 		"internal/pki/keyquality", "internal/awswire/opt",
@@ -55,7 +56,8 @@ var layers = [][]string{
 }
 
 var (
-	rules = []string{"internal/policy", "internal/mqtt", "internal/fleetindex", "internal/pki", "internal/pki/keyquality",
+	rules = []string{"internal/policy", "internal/policy/tree", "internal/mqtt", "internal/fleetindex", "internal/pki",
+		"internal/pki/keyquality",
 		"internal/pki/crl", "internal/pki/ocsp",
 		"internal/audit/check", "internal/mitigation/action"}
 	features = []string{"internal/fleet", "internal/identity", "internal/calllog", "internal/audit", "internal/notify",

@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/cordon-iot/cordon/internal/policy/tree"
+)
 
 // Condition is one test of a statement: one operator on one key. It holds
 // when the key's value passes for one of Values, or for none of them with a
@@ -26,24 +30,24 @@ const (
 	ForAnyValue  Quantifier = "ForAnyValue"
 )
 
-func readConditions(n node, l language, where string) ([]Condition, error) {
+func readConditions(n tree.Node, l language, where string) ([]Condition, error) {
 	where += `: "Condition"`
-	if n.kind != object {
-		return nil, malformed(where, "must be an object, got %s", n.kind)
+	if n.Kind != tree.Object {
+		return nil, tree.Malformed(where, "must be an object, got %s", n.Kind)
 	}
 	var conditions []Condition
 	seen := make(map[string]bool)
-	for _, m := range n.members {
-		if seen[m.name] {
-			return nil, malformed(where, "operator %s appears more than once", quote(m.name))
+	for _, m := range n.Members {
+		if seen[m.Name] {
+			return nil, tree.Malformed(where, "operator %s appears more than once", tree.Quote(m.Name))
 		}
-		seen[m.name] = true
-		c, err := readOperator(m.name, where)
+		seen[m.Name] = true
+		c, err := readOperator(m.Name, where)
 		c.language = l
 		if err != nil {
 			return nil, err
 		}
-		read, err := readKeys(c, m.value, where+": "+m.name)
+		read, err := readKeys(c, m.Value, where+": "+m.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -64,37 +68,37 @@ func readOperator(name, where string) (Condition, error) {
 	}
 	c.Operator, c.IfExists = strings.CutSuffix(rest, "IfExists")
 	if _, known := operators[c.Operator]; !known || c.Operator == "Null" && name != "Null" {
-		return c, malformed(where, "operator %s is not known", quote(name))
+		return c, tree.Malformed(where, "operator %s is not known", tree.Quote(name))
 	}
 	return c, nil
 }
 
 // readKeys returns one condition for each key below an operator.
-func readKeys(operator Condition, n node, where string) ([]Condition, error) {
-	if n.kind != object || len(n.members) == 0 {
-		return nil, malformed(where, "must be an object with condition keys")
+func readKeys(operator Condition, n tree.Node, where string) ([]Condition, error) {
+	if n.Kind != tree.Object || len(n.Members) == 0 {
+		return nil, tree.Malformed(where, "must be an object with condition keys")
 	}
 	var conditions []Condition
 	seen := make(map[string]bool)
-	for _, m := range n.members {
+	for _, m := range n.Members {
 		c := operator
-		c.Key = m.name
+		c.Key = m.Name
 		prefix, name, _ := strings.Cut(c.Key, ":")
 		if prefix == "" || name == "" {
-			return nil, malformed(where, "condition key %s must be prefix:name", quote(c.Key))
+			return nil, tree.Malformed(where, "condition key %s must be prefix:name", tree.Quote(c.Key))
 		}
 		folded := strings.ToLower(c.Key)
 		if seen[folded] {
-			return nil, malformed(where, "condition key %s appears more than once", quote(c.Key))
+			return nil, tree.Malformed(where, "condition key %s appears more than once", tree.Quote(c.Key))
 		}
 		seen[folded] = true
 		var err error
-		if c.Values, err = m.value.list(where+": "+quote(c.Key), text, number, boolean); err != nil {
+		if c.Values, err = m.Value.List(where+": "+tree.Quote(c.Key), tree.Text, tree.Number, tree.Boolean); err != nil {
 			return nil, err
 		}
 		for _, value := range c.Values {
 			if _, err := operators[c.Operator].compile(c.language, value); err != nil {
-				return nil, malformed(where, "%s: %s", quote(value), err)
+				return nil, tree.Malformed(where, "%s: %s", tree.Quote(value), err)
 			}
 		}
 		conditions = append(conditions, c)

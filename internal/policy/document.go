@@ -2,7 +2,10 @@ package policy
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/cordon-iot/cordon/internal/policy/tree"
 )
 
 // Blank is the document that grants nothing, which the mitigation action
@@ -69,10 +72,10 @@ type Statement struct {
 // AWS IoT policies; grammar of the IAM policy language.
 func Parse(document string) (*Document, error) {
 	if utf8.RuneCountInString(document) > MaxRawSize {
-		return nil, malformed("", "it is longer than %d characters", MaxRawSize)
+		return nil, tree.Malformed("", "it is longer than %d characters", MaxRawSize)
 	}
 	if Size(document) > MaxSize {
-		return nil, malformed("", "it is longer than %d characters, not counting white space", MaxSize)
+		return nil, tree.Malformed("", "it is longer than %d characters, not counting white space", MaxSize)
 	}
 	return read(document, grammar{resource: true})
 }
@@ -116,11 +119,11 @@ func (g grammar) language(version string) language {
 
 // read reads a document whose size was found acceptable.
 func read(document string, g grammar) (*Document, error) {
-	root, err := readTree(document)
+	root, err := tree.Read(document)
 	if err != nil {
 		return nil, err
 	}
-	elements, err := root.elements("the document", "Version", "Id", "Statement")
+	elements, err := root.Elements("the document", "Version", "Id", "Statement")
 	if err != nil {
 		return nil, err
 	}
@@ -133,10 +136,10 @@ func read(document string, g grammar) (*Document, error) {
 	}
 	statements, ok := elements["Statement"]
 	if !ok {
-		return nil, malformed("", `element "Statement" is missing`)
+		return nil, tree.Malformed("", `element "Statement" is missing`)
 	}
-	if !g.iam && doc.Version == Version2008 && statements.holds("${") {
-		return nil, malformed("", `variables need "Version": %q`, Version2012)
+	if !g.iam && doc.Version == Version2008 && statements.Holds("${") {
+		return nil, tree.Malformed("", `variables need "Version": %q`, Version2012)
 	}
 	r := reader{grammar: g, language: g.language(doc.Version)}
 	if doc.Statements, err = r.statements(statements); err != nil {
@@ -149,7 +152,7 @@ func read(document string, g grammar) (*Document, error) {
 // denies nothing, however it is spelt.
 func (d *Document) IsBlank() bool { return len(d.Statements) == 0 }
 
-func readVersion(elements map[string]node) (string, error) {
+func readVersion(elements map[string]tree.Node) (string, error) {
 	if _, ok := elements["Version"]; !ok {
 		return Version2008, nil
 	}
@@ -158,17 +161,17 @@ func readVersion(elements map[string]node) (string, error) {
 		return "", err
 	}
 	if version != Version2012 && version != Version2008 {
-		return "", malformed("", `"Version" must be %q, got %s`, Version2012, quote(version))
+		return "", tree.Malformed("", `"Version" must be %q, got %s`, Version2012, tree.Quote(version))
 	}
 	return version, nil
 }
 
-func optionalText(elements map[string]node, where, name string) (string, error) {
+func optionalText(elements map[string]tree.Node, where, name string) (string, error) {
 	n, ok := elements[name]
-	if ok && n.kind != text {
-		return "", malformed(where, "%q must be a string, got %s", name, n.kind)
+	if ok && n.Kind != tree.Text {
+		return "", tree.Malformed(where, "%q must be a string, got %s", name, n.Kind)
 	}
-	return n.text, nil
+	return n.Text, nil
 }
 
 // reader reads the statements of one document.
@@ -177,10 +180,10 @@ type reader struct {
 	language language
 }
 
-func (r reader) statements(n node) ([]Statement, error) {
-	items := n.items
-	if n.kind != array {
-		items = []node{n}
+func (r reader) statements(n tree.Node) ([]Statement, error) {
+	items := n.Items
+	if n.Kind != tree.Array {
+		items = []tree.Node{n}
 	}
 	statements := make([]Statement, 0, len(items))
 	for i, item := range items {
@@ -193,9 +196,9 @@ func (r reader) statements(n node) ([]Statement, error) {
 	return statements, nil
 }
 
-func (r reader) statement(n node, where string) (Statement, error) {
+func (r reader) statement(n tree.Node, where string) (Statement, error) {
 	var s Statement
-	elements, err := n.elements(where, r.elements()...)
+	elements, err := n.Elements(where, r.elements()...)
 	if err != nil {
 		return s, err
 	}
@@ -207,7 +210,7 @@ func (r reader) statement(n node, where string) (Statement, error) {
 		return s, err
 	}
 	if s.Effect = Effect(effect); s.Effect != Allow && s.Effect != Deny {
-		return s, malformed(where, `"Effect" must be "Allow" or "Deny", got %s`, quote(effect))
+		return s, tree.Malformed(where, `"Effect" must be "Allow" or "Deny", got %s`, tree.Quote(effect))
 	}
 	if err := r.principals(&s, elements, where); err != nil {
 		return s, err
@@ -231,7 +234,7 @@ func (r reader) statement(n node, where string) (Statement, error) {
 
 // resources reads what a statement is about: where it has no such element, the
 // one thing that the document belongs to.
-func (r reader) resources(s *Statement, elements map[string]node, where string) error {
+func (r reader) resources(s *Statement, elements map[string]tree.Node, where string) error {
 	resources, not := []string{"*"}, false
 	if r.resource {
 		var err error
@@ -247,18 +250,18 @@ func (r reader) resources(s *Statement, elements map[string]node, where string) 
 
 // oneOf returns the values of an element or of its negation; a statement has
 // one of the two.
-func oneOf(elements map[string]node, where, name string) (values []string, not bool, err error) {
+func oneOf(elements map[string]tree.Node, where, name string) (values []string, not bool, err error) {
 	n, plain := elements[name]
 	negated, not := elements["Not"+name]
 	switch {
 	case plain == not && not:
-		return nil, false, malformed(where, "%q and %q exclude each other", name, "Not"+name)
+		return nil, false, tree.Malformed(where, "%q and %q exclude each other", name, "Not"+name)
 	case plain == not:
-		return nil, false, malformed(where, "element %q is missing", name)
+		return nil, false, tree.Malformed(where, "element %q is missing", name)
 	case not:
 		n, name = negated, "Not"+name
 	}
-	values, err = n.list(where+`: "`+name+`"`, text)
+	values, err = n.List(where+`: "`+name+`"`, tree.Text)
 	return values, not, err
 }
 
@@ -267,7 +270,7 @@ func compileAll[T any](values []string, where string, compile func(string) (T, e
 	for i, value := range values {
 		var err error
 		if compiled[i], err = compile(value); err != nil {
-			return nil, malformed(where, "%s: %s", quote(value), err)
+			return nil, tree.Malformed(where, "%s: %s", tree.Quote(value), err)
 		}
 	}
 	return compiled, nil
@@ -296,4 +299,25 @@ func (s *Statement) matchResource(arn cutARN, values Values) bool {
 		}
 	}
 	return s.NotResource
+}
+
+// Size counts the characters of a document without the white space between
+// its tokens. White space inside strings counts: it is part of what has to
+// be matched and analysed.
+func Size(document string) int {
+	count, quoted, escaped := 0, false, false
+	for _, r := range document {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && r == '\\':
+			escaped = true
+		case r == '"':
+			quoted = !quoted
+		case !quoted && strings.ContainsRune(" \t\r\n", r):
+			continue
+		}
+		count++
+	}
+	return count
 }

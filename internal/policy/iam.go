@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cordon-iot/cordon/internal/policy/tree"
 )
 
 // MaxIAMSize is the number of characters, with all white space, that a policy
@@ -42,12 +44,13 @@ func ParseTrust(document string) (*Document, error) {
 		where := "statement " + strconv.Itoa(i+1)
 		for _, action := range doc.Statements[i].Actions {
 			if action.text != "*" && !slices.Contains(trustActions, strings.ToLower(action.text)) {
-				return nil, malformed(where, "a trust policy allows actions of STS that assume a role, not %s", quote(action.text))
+				return nil, tree.Malformed(where, "a trust policy allows actions of STS that assume a role, not %s",
+					tree.Quote(action.text))
 			}
 		}
 	}
 	if doc.IsBlank() {
-		return nil, malformed("", "a trust policy without statements trusts nobody")
+		return nil, tree.Malformed("", "a trust policy without statements trusts nobody")
 	}
 	return doc, nil
 }
@@ -64,7 +67,7 @@ var trustActions = []string{
 func ParseResource(document string) (*Document, error) {
 	doc, err := parseIAM(document, grammar{iam: true, resource: true, principal: true})
 	if err == nil && doc.IsBlank() {
-		err = malformed("", "the list of statements is empty")
+		err = tree.Malformed("", "the list of statements is empty")
 	}
 	if err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func ParseResource(document string) (*Document, error) {
 
 func parseIAM(document string, g grammar) (*Document, error) {
 	if utf8.RuneCountInString(document) > MaxIAMSize {
-		return nil, malformed("", "it is longer than %d characters", MaxIAMSize)
+		return nil, tree.Malformed("", "it is longer than %d characters", MaxIAMSize)
 	}
 	doc, err := read(document, g)
 	if err != nil {
@@ -88,9 +91,9 @@ func parseIAM(document string, g grammar) (*Document, error) {
 		case sid == "":
 			continue
 		case seen[sid]:
-			return nil, malformed(where, "Sid %s appears more than once", quote(sid))
+			return nil, tree.Malformed(where, "Sid %s appears more than once", tree.Quote(sid))
 		case !consistsOf(sid, "") && !(g.principal && g.resource):
-			return nil, malformed(where, "Sid %s may have letters and digits only", quote(sid))
+			return nil, tree.Malformed(where, "Sid %s may have letters and digits only", tree.Quote(sid))
 		}
 		seen[sid] = true
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cordon-iot/cordon/internal/policy/tree"
 )
 
 // atomKind says what one part of a pattern matches.
@@ -46,7 +48,7 @@ var (
 func Compile(pattern string) (Pattern, error) {
 	p, err := ofIoT.compile(pattern)
 	if err != nil {
-		return Pattern{}, malformed("", "%s: %s", quote(pattern), err)
+		return Pattern{}, tree.Malformed("", "%s: %s", tree.Quote(pattern), err)
 	}
 	return p, nil
 }

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"strings"
+
+	"github.com/cordon-iot/cordon/internal/policy/tree"
 )
 
 // PrincipalKind says what a value of a Principal element names.
@@ -25,7 +27,7 @@ type Principal struct {
 }
 
 // principals reads whom a statement is about.
-func (r reader) principals(s *Statement, elements map[string]node, where string) error {
+func (r reader) principals(s *Statement, elements map[string]tree.Node, where string) error {
 	if !r.principal {
 		return nil
 	}
@@ -33,11 +35,11 @@ func (r reader) principals(s *Statement, elements map[string]node, where string)
 	negated, not := elements["NotPrincipal"]
 	switch {
 	case plain && not:
-		return malformed(where, `"Principal" and "NotPrincipal" exclude each other`)
+		return tree.Malformed(where, `"Principal" and "NotPrincipal" exclude each other`)
 	case !plain && !not:
-		return malformed(where, `element "Principal" is missing`)
+		return tree.Malformed(where, `element "Principal" is missing`)
 	case not && s.Effect == Allow:
-		return malformed(where, `"NotPrincipal" goes with "Effect": "Deny" only`)
+		return tree.Malformed(where, `"NotPrincipal" goes with "Effect": "Deny" only`)
 	case not:
 		n, where = negated, where+`: "NotPrincipal"`
 	default:
@@ -49,21 +51,21 @@ func (r reader) principals(s *Statement, elements map[string]node, where string)
 	if err == nil && not {
 		for _, p := range s.Principals {
 			if p.Kind == Anyone {
-				return malformed(where, `"*" leaves nobody to deny`)
+				return tree.Malformed(where, `"*" leaves nobody to deny`)
 			}
 		}
 	}
 	return err
 }
 
-func readPrincipals(n node, where string) ([]Principal, error) {
-	if n.kind == text {
-		if n.text != "*" {
-			return nil, malformed(where, `must be "*" or an object, got %s`, quote(n.text))
+func readPrincipals(n tree.Node, where string) ([]Principal, error) {
+	if n.Kind == tree.Text {
+		if n.Text != "*" {
+			return nil, tree.Malformed(where, `must be "*" or an object, got %s`, tree.Quote(n.Text))
 		}
 		return []Principal{{Kind: Anyone}}, nil
 	}
-	kinds, err := n.elements(where, "AWS", "Service", "Federated")
+	kinds, err := n.Elements(where, "AWS", "Service", "Federated")
 	if err != nil {
 		return nil, err
 	}
@@ -73,20 +75,20 @@ func readPrincipals(n node, where string) ([]Principal, error) {
 		if !ok {
 			continue
 		}
-		texts, err := values.list(where+": "+kind, text)
+		texts, err := values.List(where+": "+kind, tree.Text)
 		if err != nil {
 			return nil, err
 		}
 		for _, value := range texts {
 			p, ok := readPrincipal(kind, value)
 			if !ok {
-				return nil, malformed(where, "%s is no principal of kind %s that can be evaluated", quote(value), kind)
+				return nil, tree.Malformed(where, "%s is no principal of kind %s that can be evaluated", tree.Quote(value), kind)
 			}
 			list = append(list, p)
 		}
 	}
 	if len(list) == 0 {
-		return nil, malformed(where, "it names nobody")
+		return nil, tree.Malformed(where, "it names nobody")
 	}
 	return list, nil
 }
