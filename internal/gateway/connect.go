@@ -31,7 +31,8 @@ func refuse(code mqtt.ReasonCode, result, format string, args ...any) *refusal {
 	}
 }
 
-// converse takes the CONNECT of a device and serves it until it ends.
+// converse takes the CONNECT of a device, and has it served by another goroutine
+// if it is let in.
 func (g *Gateway) converse(p *peer) {
 	_ = p.SetDeadline(p.greeting)
 	reader := mqtt.NewReader(p, g.Limits.Device.Packet)
@@ -53,8 +54,12 @@ func (g *Gateway) converse(p *peer) {
 		return
 	}
 	p.release()
-	g.serve(s, p, reader, c)
-	p.handedOver()
+	g.connections.Go(func() {
+		g.guard(p, func(p *peer) {
+			g.serve(s, p, reader, c)
+			p.handedOver()
+		})
+	})
 }
 
 // readConnect reads the first packet, which must be a CONNECT [MQTT-3.1.0-1].
@@ -138,7 +143,7 @@ func (g *Gateway) newSession(p *peer, c *mqtt.Connect) (*session, *refusal) {
 	if r := g.checkConnect(c); r != nil {
 		return nil, r
 	}
-	leaf, err := pki.ParseDER(p.leaf.Raw)
+	leaf, err := pki.OfParsed(p.leaf)
 	if err != nil {
 		return nil, refuse(mqtt.NotAuthorized, "certificate", "the certificate cannot be read: %v", err)
 	}
@@ -248,7 +253,7 @@ func (g *Gateway) serve(s *session, p *peer, reader *mqtt.Reader, c *mqtt.Connec
 	g.sessions.Add(1)
 	defer g.finish(s)
 	g.wills.resumed(s, c.CleanStart)
-	conn := enforce.New(g.enforcing(s, p, reader, c))
+	conn := g.enforced(s, p, reader, c)
 	if !s.adopt(conn) {
 		conn.Kill(s.ended().code)
 	}
@@ -263,7 +268,8 @@ func (g *Gateway) serve(s *session, p *peer, reader *mqtt.Reader, c *mqtt.Connec
 // errDefect is why a session ended in which something panicked.
 var errDefect = errors.New("a defect")
 
-func (g *Gateway) enforcing(s *session, p *peer, reader *mqtt.Reader, c *mqtt.Connect) enforce.Options {
+// enforced is a session as the broker is to see it.
+func (g *Gateway) enforced(s *session, p *peer, reader *mqtt.Reader, c *mqtt.Connect) *enforce.Conn {
 	o := enforce.Options{
 		Conn: p, Reader: reader, Connect: c, Assigned: s.assigned, Judge: s, Limits: g.Limits.Device, Note: s.note,
 		Pacer: &g.rush, Stored: g.resume(s, c),
@@ -274,7 +280,7 @@ func (g *Gateway) enforcing(s *session, p *peer, reader *mqtt.Reader, c *mqtt.Co
 	if g.Username != nil {
 		o.Username = g.Username(s.scope, s.certificate, s.clientID)
 	}
-	return o
+	return enforce.New(o)
 }
 
 // resume returns the filters of the session that a CONNECT resumes. One of which

@@ -180,7 +180,7 @@ func TestConnectionsThatComeTogetherAreReadTogether(t *testing.T) {
 		mu.Unlock()
 		<-release
 	}
-	reads := newReader(t.Context(), r.Devices)
+	reads := newReader(t.Context(), r.Devices, func() bool { return false })
 	const many = 600
 	var asking sync.WaitGroup
 	for i := range many {
@@ -211,5 +211,33 @@ func TestConnectionsThatComeTogetherAreReadTogether(t *testing.T) {
 		if n > sliceSize {
 			t.Errorf("got a reading of %d connections, want %d at most", n, sliceSize)
 		}
+	}
+}
+
+func TestWhoComesInACrowdWaitsForOthersToShareAReading(t *testing.T) {
+	r := newRegistry()
+	readings := 0
+	r.reading = func([]fleet.DeviceRef) { readings++ }
+	reads := newReader(t.Context(), r.Devices, func() bool { return true })
+	full := make(chan struct{})
+	reads.pause = func() { <-full }
+	const many = 50
+	var asking sync.WaitGroup
+	for i := range many {
+		asking.Go(func() {
+			if _, err := reads.read(t.Context(), home, fleet.DeviceRef{ClientID: name(i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	await(t, "all have asked", func() bool {
+		reads.mu.Lock()
+		defer reads.mu.Unlock()
+		return len(reads.waiting.items[home]) == many
+	})
+	close(full)
+	asking.Wait()
+	if readings != 1 {
+		t.Errorf("got %d readings for %d connections, want 1", readings, many)
 	}
 }

@@ -136,8 +136,9 @@ func (g *Gateway) begin() bool {
 	return true
 }
 
-// arrived begins the handshake with who has a place, in a goroutine that ends
-// with it: handshakes need a large stack, waiting for packets does not.
+// arrived begins the handshake with who has a place, in a goroutine that has
+// done its work when the device was let in: that needs a large stack, which the
+// next device finds there; waiting for packets does not.
 func (g *Gateway) arrived(conn socket) {
 	address, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	address = netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
@@ -153,7 +154,32 @@ func (g *Gateway) arrived(conn socket) {
 		return
 	}
 	p := &peer{socket: conn, address: address, release: release, greeting: time.Now().Add(g.Limits.Greeting)}
-	g.connections.Go(func() { g.guard(p, g.greet) })
+	select {
+	case g.greeters <- p:
+	default:
+		g.connections.Go(func() { g.greeter(p) })
+	}
+}
+
+// greeterRest is how long a goroutine that let a device in waits for the next one.
+const greeterRest = time.Second
+
+// greeter lets devices in, one after the other, until none comes for a while.
+func (g *Gateway) greeter(p *peer) {
+	idle := time.NewTimer(greeterRest)
+	defer idle.Stop()
+	for {
+		g.guard(p, g.greet)
+		p = nil
+		idle.Reset(greeterRest)
+		select {
+		case p = <-g.greeters:
+		case <-idle.C:
+			return
+		case <-g.stopping.Done():
+			return
+		}
+	}
 }
 
 // guard does something with a device: what panics costs this connection alone.
@@ -194,9 +220,9 @@ func (g *Gateway) greet(p *peer) {
 	_ = p.socket.SetDeadline(p.greeting)
 	conn := tls.Server(p.socket, g.tls)
 	p.Conn = conn
-	ctx, cancel := context.WithDeadline(g.root, p.greeting)
-	defer cancel()
-	if err := conn.HandshakeContext(ctx); err != nil {
+	// A context given to the handshake would cost a goroutine.
+	defer context.AfterFunc(g.root, func() { closeQuietly(p.socket) })()
+	if err := conn.HandshakeContext(context.Background()); err != nil {
 		var r *refusal
 		if !errors.As(err, &r) { // otherwise it was counted
 			g.Metrics.Connect("handshake")
@@ -222,7 +248,7 @@ func (g *Gateway) greet(p *peer) {
 	} else {
 		p.protocol = overTLS
 	}
-	g.connections.Go(func() { g.guard(p, g.converse) })
+	g.converse(p)
 }
 
 // fingerprint is the id of a certificate. Source: AWS IoT, X.509 client

@@ -133,6 +133,7 @@ type Gateway struct {
 	dropped  atomic.Int64 // events
 	claims   chan *session
 	arrivals *arrivals
+	greeters chan *peer // to a goroutine that has nothing to do
 	web      *webstream.Upgrader
 	// connections are all goroutines of connections, however far they came, and
 	// errands what they leave to be done.
@@ -160,11 +161,12 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		Options: o, policies: newPolicies(o.Registry, o.Log), index: newIndex(), clients: newClients(),
 		events: make(chan outgoing, maxOutgoing), claims: make(chan *session, maxClaims),
-		arrivals: newArrivals(o.Limits, o.Now), stored: newStored(o.Now),
+		arrivals: newArrivals(o.Limits, o.Now), greeters: make(chan *peer), stored: newStored(o.Now),
 	}
 	g.root, g.kill = context.WithCancel(context.Background())
 	g.stopping, g.stop = context.WithCancel(g.root)
-	g.reader, g.bars = newReader(g.root, o.Registry.Devices), newReader(g.root, o.Registry.Bars)
+	busy := func() bool { return len(g.arrivals.places) >= manyPending }
+	g.reader, g.bars = newReader(g.root, o.Registry.Devices, busy), newReader(g.root, o.Registry.Bars, busy)
 	g.judge = newJudge(g)
 	g.wills = newWills(g)
 	g.trouble.init()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cordon-iot/cordon/internal/fleet"
 )
@@ -12,16 +13,27 @@ import (
 // the same time.
 const readers = 4
 
+const (
+	// manyPending is from how many connections on their way on a reading waits for
+	// more to share it, and gatherTime how long. They wait for the processor anyway,
+	// and a reading of ten takes little more of it than one of one.
+	manyPending = 16
+	gatherTime  = 5 * time.Millisecond
+)
+
 // reader reads the registry for connections that are being made. Those that come
 // while it reads wait for the next reading and share it, so that many at once
 // cost little more than a few.
 type reader struct {
 	lookup lookup
 	root   context.Context
+	busy   func() bool // whether many connections are on their way
+	pause  func()      // waits for more to share a reading
 
-	mu      sync.Mutex
-	waiting queue[*question]
-	working int
+	mu        sync.Mutex
+	waiting   queue[*question]
+	working   int
+	gathering bool // somebody will read what waits shortly
 }
 
 // lookup reads some devices of a scope, in the order of refs.
@@ -38,8 +50,8 @@ type answer struct {
 	err    error
 }
 
-func newReader(root context.Context, by lookup) *reader {
-	return &reader{lookup: by, root: root}
+func newReader(root context.Context, by lookup, busy func() bool) *reader {
+	return &reader{lookup: by, root: root, busy: busy, pause: func() { time.Sleep(gatherTime) }}
 }
 
 // read reads what decides about a connection. The reading begins after the call.
@@ -47,9 +59,10 @@ func (r *reader) read(ctx context.Context, scope fleet.Scope, ref fleet.DeviceRe
 	q := &question{ref, make(chan answer, 1)}
 	r.mu.Lock()
 	r.waiting.add(scope, q)
-	if r.working < readers {
+	if r.working < readers && !r.gathering {
 		r.working++
-		go r.work()
+		r.gathering = r.busy()
+		go r.work(r.gathering)
 	}
 	r.mu.Unlock()
 	select {
@@ -61,7 +74,13 @@ func (r *reader) read(ctx context.Context, scope fleet.Scope, ref fleet.DeviceRe
 }
 
 // work answers until nobody waits.
-func (r *reader) work() {
+func (r *reader) work(gather bool) {
+	if gather {
+		r.pause()
+		r.mu.Lock()
+		r.gathering = false
+		r.mu.Unlock()
+	}
 	for {
 		r.mu.Lock()
 		scope, list := r.waiting.take(sliceSize)

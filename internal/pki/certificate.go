@@ -134,14 +134,30 @@ func ParseChain(text string) ([]*Certificate, error) {
 // ParseDER reads a certificate in DER form, as TLS carries it. The fault is
 // CertificateInvalid.
 func ParseDER(der []byte) (*Certificate, error) {
-	if len(der) > MaxCertificatePEM {
-		return nil, fault.New(fault.CertificateInvalid, "The certificate is longer than %d bytes.", MaxCertificatePEM)
+	if err := checkLength(der); err != nil {
+		return nil, err
 	}
 	parsed, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fault.New(fault.CertificateInvalid, "The certificate cannot be read: %s.", reason(err))
 	}
 	return newCertificate(parsed)
+}
+
+// OfParsed is [ParseDER] for a certificate that was read already, and is not
+// changed any more.
+func OfParsed(parsed *x509.Certificate) (*Certificate, error) {
+	if err := checkLength(parsed.Raw); err != nil {
+		return nil, err
+	}
+	return newCertificate(parsed)
+}
+
+func checkLength(der []byte) error {
+	if len(der) > MaxCertificatePEM {
+		return fault.New(fault.CertificateInvalid, "The certificate is longer than %d bytes.", MaxCertificatePEM)
+	}
+	return nil
 }
 
 func parseBlocks(text string, most int) ([]*Certificate, error) {
