@@ -96,12 +96,25 @@ func TestTheNewerOfTwoStaysOnAllNodes(t *testing.T) {
 	second := cordontest.Start(t, cfg, server.Options{})
 	cordontest.Policy(t, first.IoT(), "all", cordontest.AllowAll)
 	device := cordontest.NewDevice(t, first.IoT(), "all")
+	// A connection is newer than another from its claim on, which is written when
+	// the device was let in.
+	claims := 0
+	comes := func(c *cordontest.Cordon) *mqtttest.Client {
+		d := c.MustConnect(t, device, cordontest.Hello(mqtt.V5, "d"))
+		claims++
+		cordontest.Await(t, "the claim is written", func() (there bool) {
+			err := c.Store().Postgres().QueryRow(t.Context(), `SELECT count(*) >= $1 FROM right_changes WHERE kind = 'client'`,
+				claims).Scan(&there)
+			return err == nil && there
+		})
+		return d
+	}
 	for range 3 {
-		a := first.MustConnect(t, device, cordontest.Hello(mqtt.V5, "d"))
-		b := second.MustConnect(t, device, cordontest.Hello(mqtt.V5, "d"))
+		a := comes(first)
+		b := comes(second)
 		loses(t, a, mqtt.SessionTakenOver)
 		keeps(t, b)
-		a = first.MustConnect(t, device, cordontest.Hello(mqtt.V5, "d"))
+		a = comes(first)
 		loses(t, b, mqtt.SessionTakenOver)
 		keeps(t, a)
 	}

@@ -41,6 +41,11 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	code := m.Run()
+	if !farewellsHeard() {
+		fmt.Fprintf(os.Stderr, "%d of %d devices did not hear why they lost their connection\n",
+			farewells.silent.Load(), farewells.all.Load())
+		code = 1
+	}
 	removeFleets()
 	os.Exit(code)
 }
