@@ -164,16 +164,23 @@ func TestAMessageIsMailed(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsAskedToConfirm(t *testing.T) {
-	r := newRelay(t, nil, nil)
-	d := mailTo("user@example.org")
-	d.Kind, d.Message = notify.DeliverConfirmation, nil
-	lines, err := r.send(r.mailer(nil), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, body := parse(t, lines); !strings.Contains(body, "https://api.example/?Action=ConfirmSubscription&TopicArn=") {
-		t.Errorf("got %q", body)
+func TestAnAddressIsSentALinkThatConfirms(t *testing.T) {
+	for kind, subject := range map[notify.DeliveryKind]string{
+		notify.DeliverConfirmation: "Cordon - Subscription Confirmation",
+		notify.DeliverEnding:       "Cordon - Unsubscribe Confirmation",
+	} {
+		r := newRelay(t, nil, nil)
+		d := mailTo("user@example.org")
+		d.Kind, d.Message = kind, nil
+		lines, err := r.send(r.mailer(nil), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, body := parse(t, lines)
+		if header.Get("Subject") != subject ||
+			!strings.Contains(body, "https://api.example/?Action=ConfirmSubscription&TopicArn=") {
+			t.Errorf("%s: got %v, %q, want %q with a link", kind, header, body, subject)
+		}
 	}
 }
 
