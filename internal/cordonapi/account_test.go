@@ -2,8 +2,6 @@ package cordonapi_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,10 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 
 	"github.com/cordon-iot/cordon/internal/cordontest"
@@ -35,11 +31,7 @@ func call(t *testing.T, key aws.Credentials, method, target string, body any) (i
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(content)
-	err = v4.NewSigner().SignHTTP(t.Context(), key, r, hex.EncodeToString(sum[:]), "cordon", cordontest.Region, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cordontest.Sign(t, r, key, "cordon")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

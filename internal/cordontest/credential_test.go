@@ -2,9 +2,6 @@ package cordontest_test
 
 import (
 	"bufio"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 	"net"
 	"net/http"
@@ -15,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/cordon-iot/cordon/internal/awswire/conform"
 	"github.com/cordon-iot/cordon/internal/cordontest"
@@ -138,12 +134,7 @@ func TestAKeyThatIsDeactivatedInTheMiddleOfARequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	sum := sha256.Sum256([]byte(body))
-	err = v4.NewSigner().SignHTTP(context.Background(), user.Key, r, hex.EncodeToString(sum[:]), "iam",
-		cordontest.Region, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cordontest.Sign(t, r, user.Key, "iam")
 	var whole strings.Builder
 	if err := r.Write(&whole); err != nil {
 		t.Fatal(err)

@@ -1,8 +1,6 @@
 package cordontest_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -11,9 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
-
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/cordon-iot/cordon/internal/awswire/conform"
 	"github.com/cordon-iot/cordon/internal/cordontest"
@@ -240,12 +235,7 @@ func (h *household) sent(service, target string, body string) (status int, code,
 		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 		r.Header.Set("X-Amz-Target", target)
 	}
-	sum := sha256.Sum256([]byte(body))
-	err = v4.NewSigner().SignHTTP(h.Context(), root(h.Cordon).Key, r, hex.EncodeToString(sum[:]), service,
-		cordontest.Region, time.Now())
-	if err != nil {
-		h.Fatal(err)
-	}
+	cordontest.Sign(h, r, root(h.Cordon).Key, service)
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		h.Fatal(err)

@@ -2,8 +2,6 @@ package iotapi_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,10 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/cordon-iot/cordon/internal/cordontest"
 	"github.com/cordon-iot/cordon/internal/iotapi"
@@ -36,12 +32,7 @@ func raw(t *testing.T, cordon *cordontest.Cordon, method, path, body string) ans
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(body))
-	key := aws.Credentials{AccessKeyID: cordontest.RootID, SecretAccessKey: cordontest.RootToken}
-	err = v4.NewSigner().SignHTTP(t.Context(), key, r, hex.EncodeToString(sum[:]), "iot", cordontest.Region, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cordontest.Sign(t, r, aws.Credentials{AccessKeyID: cordontest.RootID, SecretAccessKey: cordontest.RootToken}, "iot")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

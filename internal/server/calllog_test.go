@@ -3,8 +3,6 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 
 	"github.com/cordon-iot/cordon/internal/awswire"
@@ -111,12 +108,8 @@ func bare(t *testing.T, base string, s *awswire.Service, fact awswire.Fact) *htt
 		t.Fatal(err)
 	}
 	r.Header = header
-	sum := sha256.Sum256(body)
-	key := aws.Credentials{AccessKeyID: cordontest.RootID, SecretAccessKey: cordontest.RootToken}
-	if err := v4.NewSigner().SignHTTP(t.Context(), key, r, hex.EncodeToString(sum[:]), s.SigningName, cordontest.Region,
-		time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	cordontest.Sign(t, r, aws.Credentials{AccessKeyID: cordontest.RootID, SecretAccessKey: cordontest.RootToken},
+		s.SigningName)
 	return r
 }
 
