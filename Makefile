@@ -26,7 +26,7 @@ TEST := CGO_ENABLED=1 .ci/inmemory $(GO) test -race -vet=off -gcflags=all=-d=che
 # What is read in long lists and among many rows, and thousands of connections,
 # which the race detector makes too slow.
 LONG := .ci/inmemory $(GO) test -vet=off -timeout 25m \
-	-run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat|AThrong|OfAKilledProcessEnd|OfManyConnects|SearchFinds|ALargeFleet' \
+	-run 'Paged|ByIndex|AnIndex|UsesIndexes|AmongMany|VeryMany|PlansThat|AThrong|OfAKilledProcessEnd|SearchFinds|ALargeFleet' \
 	./internal/iotapi ./internal/store ./internal/server ./internal/pki/crl
 endif
 

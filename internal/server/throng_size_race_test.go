@@ -5,6 +5,3 @@ package server_test
 // throngSize is how many devices share a certificate, and how many have their own.
 // "make test" has the numbers of the other file without the race detector.
 const throngSize = 500
-
-// connectRounds is how often devices with one client id connect at once.
-const connectRounds = 100
