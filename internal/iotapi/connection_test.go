@@ -75,6 +75,14 @@ func (s *sightings) stored() {
 	}
 }
 
+// judged has all that is stored judged, which the server does in its own time.
+func (s *sightings) judged() {
+	s.t.Helper()
+	for more := true; more; {
+		more = must[bool](s.t)(s.Store().JudgeConnections(s.t.Context()))
+	}
+}
+
 // millis is a time as findings say it.
 func (s *sightings) millis(seconds float64) string {
 	return strconv.FormatInt(s.at(seconds).UnixMilli(), 10)
@@ -228,6 +236,7 @@ func TestMoreConnectionsThanASliceRelates(t *testing.T) {
 		s.connect("x", "x", second, 0)
 		s.connect("y", "y", second, 0)
 		s.stored()
+		s.judged()
 		cordontest.Enable(t, c, checkShared)
 		id, _ := cordontest.Audit(t, c, checkShared)
 		findings := cordontest.Findings(t, c, id)
