@@ -253,7 +253,8 @@ func backlog(t *testing.T, ops, state string) string {
 	return value
 }
 
-// hastyServer starts a server that delivers to this machine.
+// hastyServer starts a server that delivers to this machine, each message once: no
+// claim lapses while a test runs.
 func hastyServer(t *testing.T, change func(*config.Config)) *cordontest.Cordon {
 	t.Helper()
 	cfg := cordontest.Settings(t, "sqlite")
@@ -261,7 +262,9 @@ func hastyServer(t *testing.T, change func(*config.Config)) *cordontest.Cordon {
 	if change != nil {
 		change(&cfg)
 	}
-	return cordontest.Start(t, cfg, server.Options{Delivery: hasty})
+	patient := hasty
+	patient.Timeout, patient.Lease = 20*time.Second, 30*time.Second
+	return cordontest.Start(t, cfg, server.Options{Delivery: patient})
 }
 
 // verify verifies the signature of what came, by the certificate that is
