@@ -129,7 +129,9 @@ func (o Options) settings(dir string) string {
 	lines := []string{
 		"listen_addresses = ''",
 		"unix_socket_directories = '" + dir + "'",
-		"max_connections = 200",
+		// Twice as many may wait to be let in, which is what a machine with much else
+		// to do needs: who comes when more wait is refused.
+		"max_connections = 1000",
 		"shared_buffers = 128MB",
 		"timezone = 'UTC'",
 	}
