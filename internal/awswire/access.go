@@ -16,6 +16,13 @@ type Need struct {
 	Err error
 }
 
+// AddTag adds a tag that a request gives to the condition keys of a need. Source:
+// IAM, global condition keys aws:RequestTag and aws:TagKeys.
+func AddTag(keys map[string][]string, key, value string) {
+	keys["aws:RequestTag/"+key] = []string{value}
+	keys["aws:TagKeys"] = append(keys["aws:TagKeys"], key)
+}
+
 // Access says what a call of an operation needs. Its input is a pointer to the
 // request type, decoded and not yet validated: members that must be there may
 // be nil.

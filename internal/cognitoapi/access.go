@@ -70,8 +70,7 @@ func passing(roles identity.PoolRoles) (needs []awswire.Need) {
 // tagging adds the tags that a request gives.
 func tagging(keys map[string][]string, tags map[string]string) map[string][]string {
 	for key, v := range tags {
-		keys["aws:RequestTag/"+key] = []string{v}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], key)
+		awswire.AddTag(keys, key, v)
 	}
 	return keys
 }

@@ -79,8 +79,7 @@ func existing(action, arn, boundary string, tags map[string]string) awswire.Need
 // tagging adds the tags that a request gives to what a need knows.
 func tagging(keys map[string][]string, tags []wire.Tag) {
 	for _, t := range tags {
-		keys["aws:RequestTag/"+opt.Value(t.Key)] = []string{opt.Value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], opt.Value(t.Key))
+		awswire.AddTag(keys, opt.Value(t.Key), opt.Value(t.Value))
 	}
 }
 

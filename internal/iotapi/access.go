@@ -86,8 +86,7 @@ func tagKeys(tags []wire.Tag) map[string][]string {
 	}
 	keys := map[string][]string{}
 	for _, t := range tags {
-		keys["aws:RequestTag/"+opt.Value(t.Key)] = []string{opt.Value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], opt.Value(t.Key))
+		awswire.AddTag(keys, opt.Value(t.Key), opt.Value(t.Value))
 	}
 	return keys
 }
